@@ -1,0 +1,1 @@
+//! Twinstore in the browser.
