@@ -1,0 +1,22 @@
+/** Builds the npm package into dist/ and prints what it weighs; leaves out what did not change. */
+import { pathToFileURL } from 'node:url'
+import { main } from './lib/run.mjs'
+import { say } from './lib/step.mjs'
+import { buildPackage } from './build/package.mjs'
+import { check, measure, sentence } from './build/sizes.mjs'
+import { buildWasm } from './build/wasm.mjs'
+import { setup } from './setup.mjs'
+
+export async function build() {
+  await buildWasm()
+  await buildPackage()
+  const sizes = await measure()
+  say(`twinstore weighs ${sentence(sizes)}`)
+  check(sizes)
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href)
+  await main(async () => {
+    await setup()
+    await build()
+  })

@@ -1,0 +1,50 @@
+/** pkg/ and js/ → dist/: what the npm package holds. */
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { at } from '../lib/paths.mjs'
+import { run } from '../lib/run.mjs'
+import { unlessUnchanged } from '../lib/step.mjs'
+
+const INPUTS = ['js', 'pkg', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/build/package.mjs']
+const ADAPTERS = ['ngrx']
+/** Never in a bundle of ours: an adapter must speak of the app's own twin and framework. */
+const EXTERNAL = ['twinstore', '@ngrx/store', '@angular/core', 'rxjs']
+
+export async function buildPackage() {
+  const outputs = ['dist/index.js', 'dist/index.d.ts', 'dist/node.js', 'dist/twinstore_bg.wasm']
+  await unlessUnchanged('package', { inputs: INPUTS, outputs }, async () => {
+    rmSync(at('dist'), { recursive: true, force: true })
+    mkdirSync(at('dist'))
+    copyFileSync(at('pkg/twinstore_bg.wasm'), at('dist/twinstore_bg.wasm'))
+    const adapters = ADAPTERS.filter(name => existsSync(at(`js/${name}.ts`)))
+    await bundle('index', [])
+    for (const name of adapters) await bundle(name, EXTERNAL)
+    writeFileSync(at('dist/node.js'), NODE)
+    await run('tsc', ['-p', 'tsconfig.build.json'])
+  })
+}
+
+/** One ES module. The glue's `new URL('twinstore_bg.wasm', import.meta.url)` is kept as it is, so a plain page finds the file. */
+async function bundle(name, external) {
+  const { build } = await import('esbuild')
+  await build({
+    entryPoints: [at(`js/${name}.ts`)],
+    outfile: at(`dist/${name}.js`),
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    legalComments: 'none',
+    external,
+    // The path in tsconfig.json leads to the sources; an adapter imports the package by its name.
+    alias: { '#wasm': at('pkg/twinstore.js') },
+    tsconfigRaw: '{}',
+    logLevel: 'warning',
+  })
+}
+
+/** The `node` condition: the WASM is there on import, so `init()` has nothing left to do. */
+const NODE = `import { readFileSync } from 'node:fs'
+import { initSync } from './index.js'
+initSync(readFileSync(new URL('./twinstore_bg.wasm', import.meta.url)))
+export * from './index.js'
+`

@@ -1,0 +1,27 @@
+/** Installs what is missing: `node scripts/setup.mjs [--tests]`. Idempotent; seconds when all is there. */
+import { pathToFileURL } from 'node:url'
+import { main } from './lib/run.mjs'
+import { browser } from './setup/browser.mjs'
+import { checkNode } from './setup/node.mjs'
+import { node22 } from './setup/node22.mjs'
+import { nodePackages } from './setup/packages.mjs'
+import { wasmBindgen, wasmPack, wasmTarget } from './setup/rust.mjs'
+
+/** What a build needs. */
+export async function setup() {
+  checkNode()
+  await wasmTarget()
+  await nodePackages()
+  await wasmBindgen()
+}
+
+/** What the tests need besides. */
+export async function setupTests() {
+  await setup()
+  await browser()
+  await node22()
+  await wasmPack()
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href)
+  await main(() => (process.argv.includes('--tests') ? setupTests() : setup()))
