@@ -101,13 +101,8 @@ impl StreamId {
             return Err(StreamIdError::Form);
         }
         // The model's name becomes part of table names, hence the narrow alphabet.
-        let letters = model
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let first = model
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic());
+        let letters = model.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let first = model.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
         if !letters || !first || model.len() > 64 {
             return Err(StreamIdError::Model);
         }
@@ -169,19 +164,13 @@ mod tests {
 
     #[test]
     fn stream_names() {
-        assert_eq!(
-            StreamId::parse("salesOrder/acme").unwrap().model(),
-            "salesOrder"
-        );
+        assert_eq!(StreamId::parse("salesOrder/acme").unwrap().model(), "salesOrder");
         assert_eq!(StreamId::parse("a/b/c").unwrap().model(), "a");
         assert_eq!(StreamId::parse("acme"), Err(StreamIdError::Form));
         assert_eq!(StreamId::parse("acme/"), Err(StreamIdError::Form));
         assert_eq!(StreamId::parse("1/x"), Err(StreamIdError::Model));
         assert_eq!(StreamId::parse("a-b/x"), Err(StreamIdError::Model));
         assert_eq!(StreamId::parse("a/\u{1}"), Err(StreamIdError::Name));
-        assert_eq!(
-            StreamId::parse(&format!("a/{}", "x".repeat(201))),
-            Err(StreamIdError::Name)
-        );
+        assert_eq!(StreamId::parse(&format!("a/{}", "x".repeat(201))), Err(StreamIdError::Name));
     }
 }

@@ -43,8 +43,7 @@ fn server_frames() {
 #[test]
 fn a_snapshots_data_is_a_body() {
     let path = format!("{}/../../tests/wire/v1/snapshot.json", env!("CARGO_MANIFEST_DIR"));
-    let part: SnapshotPart =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let part: SnapshotPart = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let body: SnapshotBody<Value> = serde_json::from_str(&part.data).unwrap();
     assert_eq!(body.clients[0].last, N(3));
 }

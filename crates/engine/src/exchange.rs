@@ -1,0 +1,218 @@
+//! The link's life, and what is sent over it.
+//!
+//! Keeps I4 (nothing is sent that is not stored) and I5 (in the order of `n`, nothing skipped by accident).
+
+use twinstore_protocol::{
+    ClientId, Entry, Hello, Leave, N, Ping, Pull, Push, VERSION, VERSION_MIN,
+};
+
+use crate::link::{Link, retry_delay_ms};
+use crate::{Engine, Frame, Millis, Output, Progress};
+
+impl<A: Clone> Engine<A> {
+    pub(crate) fn connect(&mut self, now: Millis) {
+        if self.link == Link::Off {
+            self.link = Link::Waiting { retry_at: now, attempt: 0 };
+            self.try_to_open(now);
+        }
+    }
+
+    pub(crate) fn disconnect(&mut self) {
+        if self.link.is_online() {
+            let stream = self.config.stream.clone();
+            self.outputs.push_back(Output::Transmit(Frame::Leave(Leave { stream })));
+        }
+        if !matches!(self.link, Link::Off | Link::Waiting { .. }) {
+            self.outputs.push_back(Output::CloseLink);
+        }
+        self.link = Link::Off;
+        self.forget_exchange();
+    }
+
+    /// Something changed for the better: no need to wait, and no harm in asking whether the link lives.
+    pub(crate) fn wake(&mut self, now: Millis) {
+        match self.link {
+            Link::Waiting { .. } => {
+                self.link = Link::Waiting { retry_at: now, attempt: 0 };
+                self.try_to_open(now);
+            }
+            Link::Online { dead_at: None, .. } => self.ping(now),
+            Link::Off | Link::Opening { .. } | Link::Greeting { .. } | Link::Online { .. } => {}
+        }
+    }
+
+    pub(crate) fn greet(&mut self, now: Millis, token: Option<String>) {
+        let Link::Opening { attempt, .. } = self.link else {
+            return;
+        };
+        let give_up_at = now.plus(self.config.limits.link.open_ms_max);
+        self.link = Link::Greeting { give_up_at, attempt };
+        self.outputs.push_back(Output::Transmit(Frame::Hello(Hello {
+            v: VERSION,
+            min: VERSION_MIN,
+            stream: self.config.stream.clone(),
+            cursor: self.cursor.clone(),
+            schema: self.config.schema,
+            clients: self.clients.waiting(),
+            token,
+        })));
+    }
+
+    pub(crate) fn link_lost(&mut self, now: Millis) {
+        if matches!(self.link, Link::Off | Link::Waiting { .. }) {
+            return;
+        }
+        let attempt = self.link.attempt();
+        let wait_ms = retry_delay_ms(attempt, &self.config.limits.link, self.jitter.draw());
+        self.link = Link::Waiting { retry_at: now.plus(wait_ms), attempt: attempt + 1 };
+        self.forget_exchange();
+    }
+
+    /// The link is of no use: closes it and tries again later.
+    pub(crate) fn give_up_link(&mut self, now: Millis) {
+        self.outputs.push_back(Output::CloseLink);
+        self.link_lost(now);
+    }
+
+    pub(crate) fn timed_out(&mut self, now: Millis) {
+        match self.link {
+            Link::Waiting { .. } => self.try_to_open(now),
+            Link::Opening { give_up_at, .. } | Link::Greeting { give_up_at, .. } => {
+                if now >= give_up_at {
+                    self.give_up_link(now);
+                }
+            }
+            Link::Online { ping_at, dead_at } => {
+                if dead_at.is_some_and(|dead_at| now >= dead_at) {
+                    self.give_up_link(now);
+                } else if dead_at.is_none() && now >= ping_at {
+                    self.ping(now);
+                }
+            }
+            Link::Off => {}
+        }
+        if self.snapshot_due.is_some_and(|due| now >= due) {
+            self.ask_for_snapshot(now);
+        }
+        if self.push_after.is_some_and(|due| now >= due) {
+            self.push_after = None;
+        }
+    }
+
+    /// A frame came: the link lives.
+    pub(crate) fn heard(&mut self, now: Millis) {
+        if self.link.is_online() {
+            self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at: None };
+        }
+    }
+
+    pub(crate) fn pull(&mut self) {
+        if !self.pulling {
+            self.pulling = true;
+            self.transmit_pull(self.cursor.clone());
+        }
+    }
+
+    /// Asks for the state, but not too often: a model that never folds here must not become a storm.
+    pub(crate) fn ask_for_snapshot(&mut self, now: Millis) {
+        if !self.link.is_online() || now < self.snapshot_after {
+            self.snapshot_due = Some(self.snapshot_after.max(now.plus(1)));
+            return;
+        }
+        self.snapshot_due = None;
+        self.snapshot_after = now.plus(self.config.limits.link.snapshot_ms_min);
+        self.transmit_pull(None);
+    }
+
+    /// Sends the next push: at once when none is under way, else what was gathered until its answer.
+    pub(crate) fn send_pending(&mut self, now: Millis) {
+        let free = self.link.is_online() && self.in_flight == 0;
+        if !free || !self.ready || self.push_after.is_some_and(|after| now < after) {
+            return;
+        }
+        let entries = self.next_batch();
+        if !entries.is_empty() {
+            self.in_flight = entries.len();
+            let stream = self.config.stream.clone();
+            self.outputs.push_back(Output::Transmit(Frame::Push(Push { stream, entries })));
+        }
+    }
+
+    /// The next entries in the outbox's order, as many as one push may hold.
+    fn next_batch(&mut self) -> Vec<Entry<A>> {
+        let mut entries: Vec<Entry<A>> = Vec::new();
+        let mut bytes = 0;
+        let schema = self.config.schema;
+        let clients = &self.clients;
+        let ours = |client: &ClientId| clients.get(client).is_some_and(|c| c.ours);
+        for pending in self.outbox.iter_mut() {
+            if pending.progress != Progress::Queued || !ours(&pending.entry.client) {
+                continue;
+            }
+            bytes += pending.entry.bytes;
+            let full = entries.len() >= self.wire.batch_actions as usize
+                || (bytes > self.wire.batch_bytes && !entries.is_empty());
+            // One that is not stored yet holds back those behind it: the outbox has one order.
+            if full || !pending.stored {
+                break;
+            }
+            let client = &pending.entry.client;
+            let sent = entries.iter().rev().find(|e| e.client == *client).map(|e| e.n);
+            let before = sent.or_else(|| clients.get(client).map(|c| c.settled)).unwrap_or(N(0));
+            // I5: numbers that were dropped, held or coalesced are settled by the next entry.
+            let from = (before.next() < pending.entry.n).then(|| before.next());
+            pending.progress = Progress::Sent;
+            pending.ever_sent = true;
+            entries.push(pending.entry.clone().into_entry(from, schema));
+        }
+        entries
+    }
+
+    pub(crate) fn try_to_open(&mut self, now: Millis) {
+        let Link::Waiting { retry_at, attempt } = self.link else {
+            return;
+        };
+        // Before storage was read there is no cursor to say hello with.
+        if self.ready && now >= retry_at {
+            let give_up_at = now.plus(self.config.limits.link.open_ms_max);
+            self.link = Link::Opening { give_up_at, attempt };
+            self.outputs.push_back(Output::OpenLink);
+        }
+    }
+
+    fn ping(&mut self, now: Millis) {
+        let dead_at = Some(now.plus(self.config.limits.link.answer_ms_max));
+        self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at };
+        let stream = self.config.stream.clone();
+        self.outputs.push_back(Output::Transmit(Frame::Ping(Ping { stream })));
+    }
+
+    fn transmit_pull(&mut self, cursor: Option<twinstore_protocol::Cursor>) {
+        self.outputs.push_back(Output::Transmit(Frame::Pull(Pull {
+            stream: self.config.stream.clone(),
+            cursor,
+            clients: self.clients.waiting(),
+        })));
+    }
+
+    /// The link is gone: what was under way is to be sent again, what was held back is shown from now on.
+    fn forget_exchange(&mut self) {
+        self.in_flight = 0;
+        self.gathering = None;
+        self.reading = None;
+        self.pulling = false;
+        let mut revealed = Vec::new();
+        for pending in self.outbox.iter_mut() {
+            if matches!(pending.progress, Progress::Sent | Progress::Decided) {
+                pending.progress = Progress::Queued;
+            }
+            if pending.hidden {
+                pending.hidden = false;
+                revealed.push(pending.entry.action.clone());
+            }
+        }
+        if !revealed.is_empty() {
+            self.rebase(None, Vec::new(), revealed);
+        }
+    }
+}
