@@ -1,0 +1,89 @@
+/** `npm test`: sets up what the tests need and runs everything, or the parts that are named: `node scripts/test.mjs e2e`. */
+import { existsSync, readFileSync } from 'node:fs'
+import { build } from './build.mjs'
+import { buildDemo, pack } from './build/demo.mjs'
+import { buildModels } from './build/models.mjs'
+import { buildServer, serverBinary } from './build/server.mjs'
+import { at } from './lib/paths.mjs'
+import { bundledTests, filesBelow, nodeTests } from './lib/node-tests.mjs'
+import { runParts } from './lib/parts.mjs'
+import { Failure, main, run } from './lib/run.mjs'
+import { findBrowser } from './setup/browser.mjs'
+import { findNode22 } from './setup/node22.mjs'
+import { setupTests } from './setup.mjs'
+
+const TEST = /\.test\.(m?js|ts)$/
+const locked = process.env.CI ? ['--locked'] : []
+const cargo = (...args) => run('cargo', args)
+
+const PARTS = [
+  { name: 'setup', run: setupTests },
+  { name: 'fmt', run: () => cargo('fmt', '--all', '--check') },
+  { name: 'clippy', run: clippy },
+  { name: 'rust', run: () => cargo('test', ...locked) },
+  { name: 'wasm', needs: ['setup'], run: wasmTests },
+  { name: 'build', needs: ['setup'], run: build },
+  { name: 'types', needs: ['build'], run: () => run('tsc', ['-p', 'tsconfig.json']) },
+  { name: 'sizes', needs: ['build'], run: sizes },
+  { name: 'models', needs: ['setup'], run: models },
+  { name: 'unit', needs: ['build', 'models'], run: () => unitTests('js') },
+  { name: 'server', run: buildServer },
+  { name: 'demo', needs: ['build'], run: buildDemo },
+  { name: 'packaging', needs: ['build', 'server'], run: packaging },
+  { name: 'e2e', needs: ['build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
+]
+
+await main(() => {
+  const named = process.argv.slice(2)
+  const unknown = named.find(name => !PARTS.some(part => part.name === name))
+  if (unknown) throw new Failure(`there is no part ${unknown}; the parts are ${PARTS.map(({ name }) => name).join(', ')}`)
+  return runParts(PARTS.filter(({ name }) => named.length === 0 || withNeeds(named).has(name)))
+})
+
+/** A part that is named brings what it needs. */
+function withNeeds(names) {
+  const all = new Set(names)
+  for (const name of all) for (const need of PARTS.find(part => part.name === name).needs ?? []) all.add(need)
+  return all
+}
+
+async function clippy() {
+  await cargo('clippy', '--all-targets', ...locked, '--', '-D', 'warnings')
+  await cargo('clippy', '-p', 'twinstore-web', '--target', 'wasm32-unknown-unknown', '--all-targets', ...locked, '--', '-D', 'warnings')
+}
+
+/** webdriver.json, beside Cargo.toml, holds the browser's flags. */
+async function wasmTests() {
+  await run('wasm-pack', ['test', '--headless', '--chrome', '--mode', 'no-install'], {
+    env: { CHROMEDRIVER: findBrowser().driver, WASM_BINDGEN_TEST_TIMEOUT: '300' },
+  })
+}
+
+async function sizes() {
+  const readme = existsSync(at('README.md')) ? readFileSync(at('README.md'), 'utf8') : ''
+  if (!readme.includes('<!-- sizes -->')) throw new Failure('README.md has no place for the sizes: <!-- sizes --><!-- /sizes -->')
+  await run(process.execPath, ['scripts/size.mjs'])
+}
+
+async function models() {
+  await buildModels()
+  await unitTests('examples')
+}
+
+async function unitTests(folder) {
+  const files = filesBelow(folder, TEST)
+  await nodeTests([...files.filter(file => !file.endsWith('.ts')), ...await bundledTests(files.filter(file => file.endsWith('.ts')))])
+}
+
+async function packaging() {
+  await pack()
+  await endToEnd('tests/packaging')
+}
+
+async function endToEnd(folder) {
+  await nodeTests(filesBelow(folder, TEST), {
+    concurrency: 1,
+    timeoutMs: 600_000,
+    env: { CHROMIUM_PATH: findBrowser().chromium, TWINSTORE_SERVER: serverBinary, NODE22: findNode22() ?? '' },
+  })
+}
