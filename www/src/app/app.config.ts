@@ -1,0 +1,27 @@
+/** The app's providers. The order of store and twin matters: `provideTwin` replaces what `provideStore` brings. */
+import { isDevMode, provideBrowserGlobalErrorListeners, type ApplicationConfig } from '@angular/core'
+import { provideRouter, RouteReuseStrategy, withHashLocation } from '@angular/router'
+import { provideServiceWorker } from '@angular/service-worker'
+import { IonicRouteStrategy, provideIonicAngular } from '@ionic/angular'
+import { provideStore } from '@ngrx/store'
+import { provideTwin } from 'twinstore/ngrx'
+import { routes } from './routes'
+import { TWIN, type OrdersTwin } from './twin'
+
+export function appConfig(twin: OrdersTwin): ApplicationConfig {
+  return {
+    providers: [
+      provideBrowserGlobalErrorListeners(),
+      provideStore({ orders: twin.reducer }),
+      provideTwin(twin),
+      { provide: TWIN, useValue: twin },
+      // In the hash: any static server will do, and `?stream=` stays where it is while the routes change.
+      provideRouter(routes, withHashLocation()),
+      { provide: RouteReuseStrategy, useClass: IonicRouteStrategy },
+      // One look everywhere; Ionic's other mode writes buttons in capitals.
+      provideIonicAngular({ mode: 'ios' }),
+      // At once: who opens the page one time should be able to start it offline the next.
+      provideServiceWorker('ngsw-worker.js', { enabled: !isDevMode(), registrationStrategy: 'registerImmediately' }),
+    ],
+  }
+}

@@ -1,0 +1,44 @@
+/** The outbox and the server's log side by side: what waits here, and what has come to be there. */
+import { ChangeDetectionStrategy, Component, computed, effect, inject, untracked } from '@angular/core'
+import { RouterLink } from '@angular/router'
+import { IonButton, IonContent, IonIcon, IonRouterLinkWithHref } from '@ionic/angular'
+import { addIcons } from 'ionicons'
+import { cloudOfflineOutline, refreshOutline } from 'ionicons/icons'
+import { Link } from './link'
+import { ServerLog } from './server-log'
+import { inWords, orderOf, plural, time } from './words'
+
+@Component({
+  selector: 'app-log-page',
+  imports: [IonButton, IonContent, IonIcon, IonRouterLinkWithHref, RouterLink],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  templateUrl: './log-page.html',
+  styleUrl: './log-page.css',
+})
+export class LogPage {
+  protected readonly link = inject(Link)
+  protected readonly log = inject(ServerLog)
+  protected readonly inWords = inWords
+  protected readonly orderOf = orderOf
+  protected readonly plural = plural
+  protected readonly time = time
+  /** A long outbox is told of, not drawn: its first actions say how it stands. */
+  protected readonly outbox = computed(() => this.link.outbox().slice(0, SHOWN_MAX))
+  protected readonly unseen = computed(() => this.link.outbox().length - this.outbox().length)
+
+  readonly #changes = computed(() => {
+    const { link, head, cursor } = this.link.status()
+    return `${link} ${head} ${cursor}`
+  })
+
+  constructor() {
+    addIcons({ cloudOfflineOutline, refreshOutline })
+    // With the link's state, and with each place in the log that is heard of.
+    effect(() => {
+      this.#changes()
+      untracked(() => void this.log.refresh())
+    })
+  }
+}
+
+const SHOWN_MAX = 200
