@@ -1,10 +1,11 @@
 /** `npm start`: sets up what is missing, builds, starts the server with both models and the demo, says what to try. */
 import { spawn } from 'node:child_process'
+import { relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { build } from './build.mjs'
 import { DEMO, buildDemo } from './build/demo.mjs'
 import { SALES_ORDER, WORKOUT, buildModels } from './build/models.mjs'
-import { buildServer, serverBinary } from './build/server.mjs'
+import { RELEASE, buildServer, serverBinary } from './build/server.mjs'
 import { env, root } from './lib/paths.mjs'
 import { Failure, main } from './lib/run.mjs'
 import { say } from './lib/step.mjs'
@@ -19,7 +20,7 @@ await main(async () => {
   // The download of the demo's packages waits for the network, the server for the processor.
   const packages = nodePackages('www')
   packages.catch(() => {})
-  await buildServer()
+  await buildServer(RELEASE)
   await packages
   await build()
   await buildModels()
@@ -31,7 +32,7 @@ async function serve(extra) {
   const listen = process.env.PORT ? ['--listen', `127.0.0.1:${process.env.PORT}`] : []
   const args = ['serve', '--model', `salesOrder=${SALES_ORDER}`, '--model', `workout=${WORKOUT}`, '--www', DEMO,
     ...(extra.some(arg => arg.startsWith('--listen')) ? [] : listen), ...extra]
-  const server = spawn(serverBinary, args, { cwd: root, env, stdio: 'inherit' })
+  const server = spawn(serverBinary(RELEASE), args, { cwd: root, env, stdio: 'inherit' })
   const ended = new Promise((done, fail) => {
     server.on('error', fail)
     server.on('exit', (code, signal) =>
@@ -66,7 +67,7 @@ const whatToTry = address => `
   3. Stop the server (Ctrl-C) and go on working; the page even reloads without it. Then: npm start
   4. npx wscat -c 'ws://${address}/sync?stream=salesOrder/demo'
      > {"type":"create","payload":{"id":"1","customer":"Ann"}}
-  5. ${serverBinary} events salesOrder/demo
+  5. ${relative(process.cwd(), serverBinary(RELEASE))} events salesOrder/demo
 
   Ctrl-C stops it. The data is in twinstore.db.
 `

@@ -1,9 +1,9 @@
 /** `npm test`: sets up what the tests need and runs everything, or the parts that are named: `node scripts/test.mjs e2e`. */
 import { existsSync, readFileSync } from 'node:fs'
 import { build } from './build.mjs'
-import { buildDemo, pack } from './build/demo.mjs'
+import { buildDemo } from './build/demo.mjs'
 import { buildModels } from './build/models.mjs'
-import { buildServer, serverBinary } from './build/server.mjs'
+import { DEV, buildServer, serverBinary } from './build/server.mjs'
 import { at } from './lib/paths.mjs'
 import { bundledTests, filesBelow, nodeTests } from './lib/node-tests.mjs'
 import { runParts } from './lib/parts.mjs'
@@ -27,9 +27,9 @@ const PARTS = [
   { name: 'sizes', needs: ['build'], run: sizes },
   { name: 'models', needs: ['setup'], run: models },
   { name: 'unit', needs: ['build', 'models'], run: () => unitTests('js') },
-  { name: 'server', run: buildServer },
+  { name: 'server', run: () => buildServer(DEV) },
   { name: 'demo', needs: ['build'], run: buildDemo },
-  { name: 'packaging', needs: ['build', 'server'], run: packaging },
+  { name: 'packaging', needs: ['build', 'server', 'demo'], run: () => endToEnd('tests/packaging') },
   { name: 'e2e', needs: ['build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
 ]
 
@@ -75,15 +75,10 @@ async function unitTests(folder) {
   await nodeTests([...files.filter(file => !file.endsWith('.ts')), ...await bundledTests(files.filter(file => file.endsWith('.ts')))])
 }
 
-async function packaging() {
-  await pack()
-  await endToEnd('tests/packaging')
-}
-
 async function endToEnd(folder) {
   await nodeTests(filesBelow(folder, TEST), {
     concurrency: 1,
     timeoutMs: 600_000,
-    env: { CHROMIUM_PATH: findBrowser().chromium, TWINSTORE_SERVER: serverBinary, NODE22: findNode22() ?? '' },
+    env: { CHROMIUM_PATH: findBrowser().chromium, TWINSTORE_SERVER: serverBinary(DEV), NODE22: findNode22() ?? '' },
   })
 }

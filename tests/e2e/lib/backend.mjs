@@ -10,10 +10,10 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { env, root } from '../../../scripts/lib/paths.mjs'
-import { serverBinary } from '../../../scripts/build/server.mjs'
+import { DEV, serverBinary } from '../../../scripts/build/server.mjs'
 import { until } from './until.mjs'
 
-const binary = process.env.TWINSTORE_SERVER ?? serverBinary
+const binary = process.env.TWINSTORE_SERVER ?? serverBinary(DEV)
 
 export const MODELS = {
   salesOrder: 'examples/sales-order/reducer.js',

@@ -1,0 +1,29 @@
+/** The tarball holds what it must, and nothing else. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { at } from '../../scripts/lib/paths.mjs'
+
+const MUST = ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'dist/index.js', 'dist/index.d.ts', 'dist/node.js',
+  'dist/twinstore_bg.wasm', 'dist/ngrx.js', 'dist/ngrx.d.ts']
+const MAY = /^(dist\/[\w-]+\.(js|d\.ts|wasm)|README\.md|CHANGELOG\.md|LICENSE-\w+|package\.json)$/
+
+test('npm pack --dry-run lists what it must', () => {
+  const listed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: at('.'), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const [{ files }] = JSON.parse(listed)
+  const paths = files.map(({ path }) => path)
+  for (const path of MUST) assert.ok(paths.includes(path), `${path} is missing in ${paths.join(', ')}`)
+  assert.deepEqual(paths.filter(path => !MAY.test(path)), [], 'nothing that was not meant')
+})
+
+test('every file that the exports name is there', () => {
+  const { exports } = JSON.parse(readFileSync(at('package.json'), 'utf8'))
+  const paths = value => (typeof value === 'string' ? [value] : Object.values(value).flatMap(paths))
+  for (const path of paths(exports)) assert.ok(readFileSync(at(path)).length > 0, path)
+})
+
+test('no lock file and no npm setting names a registry', () => {
+  for (const file of ['package-lock.json', 'www/package-lock.json', '.npmrc'])
+    assert.doesNotMatch(readFileSync(at(file), 'utf8'), /"resolved"|registry\s*=/, file)
+})
