@@ -53,7 +53,7 @@ export class OrderPage {
     const text = (name: string) => `${new FormData(form).get(name) ?? ''}`
     const price = cents(text('price'))
     if (price === undefined) {
-      this.#toasts.show({ kind: 'refused', title: 'That does not go', text: 'The price must be an amount such as 12.50' })
+      this.#toasts.show({ kind: 'refused', title: 'Not possible', text: 'The price must be an amount such as 12.50' })
       return
     }
     const line = { id: newId(), sku: text('sku').trim(), quantity: Number(text('quantity')), price }

@@ -21,7 +21,7 @@ export class Orders {
       return true
     } catch (error) {
       if (!isTwinError(error)) throw error
-      this.#toasts.show({ kind: 'refused', title: 'That does not go', text: error.message })
+      this.#toasts.show({ kind: 'refused', title: 'Not possible', text: error.message })
       return false
     }
   }
