@@ -1,10 +1,12 @@
 /** The app's providers. The order of store and twin matters: `provideTwin` replaces what `provideStore` brings. */
+import { LocationStrategy } from '@angular/common'
 import { isDevMode, provideBrowserGlobalErrorListeners, type ApplicationConfig } from '@angular/core'
-import { provideRouter, RouteReuseStrategy, withHashLocation } from '@angular/router'
+import { provideRouter, RouteReuseStrategy } from '@angular/router'
 import { provideServiceWorker } from '@angular/service-worker'
 import { IonicRouteStrategy, provideIonicAngular } from '@ionic/angular'
 import { provideStore } from '@ngrx/store'
 import { provideTwin } from 'twinstore/ngrx'
+import { HashBesideQuery } from './location'
 import { routes } from './routes'
 import { TWIN, type OrdersTwin } from './twin'
 
@@ -15,8 +17,8 @@ export function appConfig(twin: OrdersTwin): ApplicationConfig {
       provideStore({ orders: twin.reducer }),
       provideTwin(twin),
       { provide: TWIN, useValue: twin },
-      // In the hash: any static server will do, and `?stream=` stays where it is while the routes change.
-      provideRouter(routes, withHashLocation()),
+      provideRouter(routes),
+      { provide: LocationStrategy, useClass: HashBesideQuery },
       { provide: RouteReuseStrategy, useClass: IonicRouteStrategy },
       // One look everywhere; Ionic's other mode writes buttons in capitals.
       provideIonicAngular({ mode: 'ios' }),

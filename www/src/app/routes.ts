@@ -6,9 +6,9 @@ import { OrderPage } from './order-page'
 import { OrdersPage } from './orders-page'
 
 export const routes: Routes = [
-  { path: '', pathMatch: 'full', component: OrdersPage },
-  { path: 'orders/new', component: NewOrderPage },
-  { path: 'orders/:id', component: OrderPage },
-  { path: 'log', component: LogPage },
+  { path: '', pathMatch: 'full', component: OrdersPage, title: 'Orders · Twinstore' },
+  { path: 'orders/new', component: NewOrderPage, title: 'New order · Twinstore' },
+  { path: 'orders/:id', component: OrderPage, title: 'Order · Twinstore' },
+  { path: 'log', component: LogPage, title: 'Log · Twinstore' },
   { path: '**', redirectTo: '' },
 ]
