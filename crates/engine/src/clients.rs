@@ -45,6 +45,13 @@ impl Clients {
         self.0.get_mut(at).expect("found or just added")
     }
 
+    /// The server that settled these numbers is no more.
+    pub(crate) fn forget_settled(&mut self) {
+        for client in &mut self.0 {
+            client.settled = N(0);
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ClientState> {
         self.0.iter()
     }

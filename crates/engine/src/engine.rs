@@ -10,7 +10,7 @@ use twinstore_protocol::{ClientId, Cursor, N, Seq, StreamId, WireLimits};
 use crate::clients::Clients;
 use crate::link::{Jitter, Link};
 use crate::outbox::{Outbox, Pending};
-use crate::snapshot::{Gathering, SnapshotMark};
+use crate::snapshot::{Gathering, SnapshotMark, Wanted};
 use crate::{
     Apply, Input, InputError, Limits, Millis, Output, PendingView, Progress, StoredEntry,
     StoredState, Write,
@@ -55,7 +55,7 @@ pub struct Engine<A> {
     pub(crate) pulling: bool,
     /// Not before this may a snapshot be asked for again.
     pub(crate) snapshot_after: Millis,
-    pub(crate) snapshot_due: Option<Millis>,
+    pub(crate) snapshot_wanted: Wanted,
     /// No push before this, after the server said it was busy.
     pub(crate) push_after: Option<Millis>,
     pub(crate) outputs: VecDeque<Output<A>>,
@@ -111,7 +111,7 @@ impl<A: Clone> Engine<A> {
             reading: None,
             pulling: false,
             snapshot_after: Millis(0),
-            snapshot_due: None,
+            snapshot_wanted: Wanted::No,
             push_after: None,
             outputs: VecDeque::new(),
             jitter: Jitter(config.seed),
@@ -145,7 +145,7 @@ impl<A: Clone> Engine<A> {
             Input::LinkOpened { token } => self.greet(now, token),
             Input::LinkClosed => self.link_lost(now),
             Input::Received(message) => self.receive(now, message),
-            Input::SnapshotRead { state, clients } => self.take_snapshot(state, &clients),
+            Input::SnapshotRead { state, clients } => self.take_snapshot(now, state, &clients),
             Input::SnapshotUnreadable => self.ask_for_snapshot(now),
             Input::FoldFailed { seq } => self.fold_failed(now, seq),
             Input::TimedOut => self.timed_out(now),
@@ -165,8 +165,14 @@ impl<A: Clone> Engine<A> {
     /// When to feed [`Input::TimedOut`] if nothing else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Millis> {
+        // What cannot be done yet must not keep a timer spinning.
+        let link = self.link.due().filter(|_| self.ready);
         let push = self.push_after.filter(|_| self.link.is_online());
-        [self.link.due(), self.snapshot_due, push].into_iter().flatten().min()
+        let snapshot = match self.snapshot_wanted {
+            Wanted::From(at) if self.link.is_online() => Some(at),
+            Wanted::From(_) | Wanted::No | Wanted::Asked => None,
+        };
+        [link, snapshot, push].into_iter().flatten().min()
     }
 
     /// The number the next dispatched action will take.
@@ -231,11 +237,27 @@ impl<A: Clone> Engine<A> {
         self.link.is_online()
     }
 
+    /// The clients whose entries this page sends.
+    #[must_use]
+    pub fn ours(&self) -> Vec<ClientId> {
+        self.clients.iter().filter(|c| c.ours).map(|c| c.id.clone()).collect()
+    }
+
     /// The clients in the outbox whose entries this page does not send.
     #[must_use]
     pub fn strangers(&self) -> Vec<ClientId> {
-        let ours = |c: &&crate::clients::ClientState| !c.ours && c.pending > 0;
-        self.clients.iter().filter(ours).map(|c| c.id.clone()).collect()
+        let theirs = |c: &&crate::clients::ClientState| !c.ours && c.pending > 0;
+        self.clients.iter().filter(theirs).map(|c| c.id.clone()).collect()
+    }
+
+    /// Whether an action may be dropped.
+    ///
+    /// # Errors
+    /// As [`Input::Dropped`] would answer.
+    pub fn can_drop(&self, client: &ClientId, n: N) -> Result<(), InputError> {
+        let pending = self.outbox.find(client, n).ok_or(InputError::NotPending)?;
+        // What was sent may have been applied: only what never left, or is held, can be taken back.
+        if pending.ever_sent && !pending.is_held() { Err(InputError::AlreadySent) } else { Ok(()) }
     }
 
     pub(crate) fn place(&self) -> Seq {
@@ -248,8 +270,13 @@ impl<A: Clone> Engine<A> {
             row.settled = row.settled.max(n);
         }
         // What a settled number names is done, whatever a backup or a journal brings back.
-        let unsettled: Vec<_> =
-            stored.entries.into_iter().filter(|entry| self.is_news(entry)).collect();
+        let (unsettled, done): (Vec<_>, Vec<_>) =
+            stored.entries.into_iter().partition(|entry| self.is_news(entry));
+        if !done.is_empty() {
+            let settled = done.into_iter().map(|entry| (entry.client, entry.n)).collect();
+            let write = Write::Confirm { events: Vec::new(), cursor: None, settled };
+            self.outputs.push_back(Output::Persist(write));
+        }
         for entry in &unsettled {
             self.clients.row(&entry.client).pending += 1;
         }
@@ -318,11 +345,8 @@ impl<A: Clone> Engine<A> {
     }
 
     fn drop_action(&mut self, client: &ClientId, n: N) -> Result<(), InputError> {
-        let pending = self.outbox.find(client, n).ok_or(InputError::NotPending)?;
-        if pending.ever_sent && !pending.is_held() {
-            return Err(InputError::AlreadySent);
-        }
-        let shown = pending.is_shown();
+        self.can_drop(client, n)?;
+        let shown = self.outbox.find(client, n).is_some_and(Pending::is_shown);
         self.take_out(client, n);
         self.outputs.push_back(Output::Persist(Write::Remove { client: client.clone(), n }));
         if shown {

@@ -7,6 +7,7 @@ use twinstore_protocol::{
 };
 
 use crate::link::{Link, retry_delay_ms};
+use crate::snapshot::Wanted;
 use crate::{Engine, Frame, Millis, Output, Progress};
 
 impl<A: Clone> Engine<A> {
@@ -62,7 +63,12 @@ impl<A: Clone> Engine<A> {
         if matches!(self.link, Link::Off | Link::Waiting { .. }) {
             return;
         }
-        let attempt = self.link.attempt();
+        // A network that fails after a welcome is no reason to hesitate.
+        let attempt = if self.link.is_online() { 0 } else { self.link.attempt() };
+        self.wait(now, attempt);
+    }
+
+    fn wait(&mut self, now: Millis, attempt: u32) {
         let wait_ms = retry_delay_ms(attempt, &self.config.limits.link, self.jitter.draw());
         self.link = Link::Waiting { retry_at: now.plus(wait_ms), attempt: attempt + 1 };
         self.forget_exchange();
@@ -74,6 +80,12 @@ impl<A: Clone> Engine<A> {
         self.link_lost(now);
     }
 
+    /// The server could not take what we sent: tries again ever later.
+    pub(crate) fn back_off(&mut self, now: Millis) {
+        self.outputs.push_back(Output::CloseLink);
+        self.wait(now, self.link.attempt());
+    }
+
     pub(crate) fn timed_out(&mut self, now: Millis) {
         match self.link {
             Link::Waiting { .. } => self.try_to_open(now),
@@ -82,7 +94,7 @@ impl<A: Clone> Engine<A> {
                     self.give_up_link(now);
                 }
             }
-            Link::Online { ping_at, dead_at } => {
+            Link::Online { ping_at, dead_at, .. } => {
                 if dead_at.is_some_and(|dead_at| now >= dead_at) {
                     self.give_up_link(now);
                 } else if dead_at.is_none() && now >= ping_at {
@@ -91,7 +103,7 @@ impl<A: Clone> Engine<A> {
             }
             Link::Off => {}
         }
-        if self.snapshot_due.is_some_and(|due| now >= due) {
+        if matches!(self.snapshot_wanted, Wanted::From(at) if now >= at) {
             self.ask_for_snapshot(now);
         }
         if self.push_after.is_some_and(|due| now >= due) {
@@ -101,8 +113,8 @@ impl<A: Clone> Engine<A> {
 
     /// A frame came: the link lives.
     pub(crate) fn heard(&mut self, now: Millis) {
-        if self.link.is_online() {
-            self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at: None };
+        if let Link::Online { attempt, .. } = self.link {
+            self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at: None, attempt };
         }
     }
 
@@ -116,10 +128,10 @@ impl<A: Clone> Engine<A> {
     /// Asks for the state, but not too often: a model that never folds here must not become a storm.
     pub(crate) fn ask_for_snapshot(&mut self, now: Millis) {
         if !self.link.is_online() || now < self.snapshot_after {
-            self.snapshot_due = Some(self.snapshot_after.max(now.plus(1)));
+            self.snapshot_wanted = Wanted::From(self.snapshot_after);
             return;
         }
-        self.snapshot_due = None;
+        self.snapshot_wanted = Wanted::Asked;
         self.snapshot_after = now.plus(self.config.limits.link.snapshot_ms_min);
         self.transmit_pull(None);
     }
@@ -182,7 +194,7 @@ impl<A: Clone> Engine<A> {
 
     fn ping(&mut self, now: Millis) {
         let dead_at = Some(now.plus(self.config.limits.link.answer_ms_max));
-        self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at };
+        self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at, attempt: 0 };
         let stream = self.config.stream.clone();
         self.outputs.push_back(Output::Transmit(Frame::Ping(Ping { stream })));
     }
@@ -201,6 +213,9 @@ impl<A: Clone> Engine<A> {
         self.gathering = None;
         self.reading = None;
         self.pulling = false;
+        if self.snapshot_wanted == Wanted::Asked {
+            self.snapshot_wanted = Wanted::From(self.snapshot_after);
+        }
         let mut revealed = Vec::new();
         for pending in self.outbox.iter_mut() {
             if matches!(pending.progress, Progress::Sent | Progress::Decided) {

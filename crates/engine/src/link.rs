@@ -23,8 +23,8 @@ pub(crate) enum Link {
     Opening { give_up_at: Millis, attempt: u32 },
     /// The hello is sent.
     Greeting { give_up_at: Millis, attempt: u32 },
-    /// Welcome.
-    Online { ping_at: Millis, dead_at: Option<Millis> },
+    /// Welcome. `attempt` is kept until the link has lasted, for a server that welcomes and then fails.
+    Online { ping_at: Millis, dead_at: Option<Millis>, attempt: u32 },
 }
 
 impl Link {
@@ -36,17 +36,18 @@ impl Link {
             Self::Opening { give_up_at, .. } | Self::Greeting { give_up_at, .. } => {
                 Some(give_up_at)
             }
-            Self::Online { ping_at, dead_at } => Some(dead_at.unwrap_or(ping_at)),
+            Self::Online { ping_at, dead_at, .. } => Some(dead_at.unwrap_or(ping_at)),
         }
     }
 
     /// How many tries have failed in a row.
     pub(crate) fn attempt(self) -> u32 {
         match self {
-            Self::Off | Self::Online { .. } => 0,
+            Self::Off => 0,
             Self::Waiting { attempt, .. }
             | Self::Opening { attempt, .. }
-            | Self::Greeting { attempt, .. } => attempt,
+            | Self::Greeting { attempt, .. }
+            | Self::Online { attempt, .. } => attempt,
         }
     }
 

@@ -55,6 +55,8 @@ pub enum Write<A> {
         /// Why.
         reason: HeldReason,
     },
+    /// Forget every client's settled number: the server that gave them was reset.
+    Reset,
     /// Replace state, events and cursor.
     Snapshot {
         /// The state.

@@ -4,17 +4,25 @@
 //! and I3 (every verdict is told, once).
 
 use twinstore_protocol::{
-    ClientId, ClientRow, Cursor, ErrorFrame, Event, Events, N, Pong, Refused, Rejection, Seq,
-    SnapshotPart, VerdictRow, Welcome, code,
+    ClientId, ClientRow, Cursor, ErrorFrame, Event, Events, LogId, N, Pong, Refused, Rejection,
+    Seq, SnapshotPart, VerdictRow, Welcome, code,
 };
 
 use crate::link::Link;
 use crate::outbox::Pending;
-use crate::snapshot::gather;
+use crate::snapshot::{Wanted, gather};
 use crate::{
     Apply, Engine, Fate, HeldReason, Merge, Message, Millis, Notice, Output, Progress, StoredEvent,
     Write, merge,
 };
+
+/// What a snapshot settled.
+struct Settled<A> {
+    entries: Vec<(ClientId, N)>,
+    /// Accepted ones that were held back.
+    entering: Vec<A>,
+    notices: Vec<Output<A>>,
+}
 
 /// An event with what it meant for the outbox.
 struct Told<A> {
@@ -27,6 +35,19 @@ struct Told<A> {
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn receive(&mut self, now: Millis, message: Message<A>) {
+        let expected = match &message {
+            Message::Welcome(_) => matches!(self.link, Link::Greeting { .. }),
+            Message::Error(_) => matches!(self.link, Link::Greeting { .. } | Link::Online { .. }),
+            Message::Events(_)
+            | Message::Snapshot(_)
+            | Message::Verdicts(_)
+            | Message::Refused(_)
+            | Message::Pong(_) => self.link.is_online(),
+        };
+        // A frame that was read before its socket was closed says nothing any more.
+        if !expected {
+            return;
+        }
         self.heard(now);
         match message {
             Message::Welcome(welcome) => self.welcome(now, &welcome),
@@ -40,13 +61,11 @@ impl<A: Clone> Engine<A> {
     }
 
     fn welcome(&mut self, now: Millis, welcome: &Welcome) {
-        if !matches!(self.link, Link::Greeting { .. }) {
-            return;
-        }
         self.wire = welcome.limits;
         self.ping_ms = u64::from(welcome.ping_ms).max(1_000);
         self.outdated = welcome.schema > self.config.schema;
-        self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at: None };
+        let attempt = self.link.attempt();
+        self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at: None, attempt };
         // I2: knowing less of a client than was confirmed is a reset too, even where the chain fits.
         let forgotten = welcome.clients.iter().any(|row| row.last < self.settled(&row.client));
         if welcome.reset || forgotten {
@@ -64,10 +83,13 @@ impl<A: Clone> Engine<A> {
         for (client, n) in all {
             held += usize::from(self.hold(&client, n, HeldReason::Reset));
         }
-        for row in &welcome.clients {
-            self.clients.row(&row.client).settled = row.last;
-        }
+        // Nor are the numbers of those that have nothing pending worth anything: what they dispatch next
+        // must not look like a reset again.
+        self.clients.forget_settled();
+        self.outputs.push_back(Output::Persist(Write::Reset));
+        self.learn_rows(&welcome.clients);
         self.cursor = None;
+        self.snapshot_wanted = Wanted::Asked;
         self.head = welcome.head;
         self.rebase(None, Vec::new(), Vec::new());
         self.outputs.push_back(Output::Notify(Notice::Reset { held }));
@@ -86,13 +108,9 @@ impl<A: Clone> Engine<A> {
     }
 
     /// Settles by rows what a snapshot includes.
-    fn settle_rows(
-        &mut self,
-        rows: &[ClientRow],
-        seq: Seq,
-    ) -> (Vec<(ClientId, N)>, Vec<Output<A>>) {
-        let mut gone = Vec::new();
-        let mut notices = Vec::new();
+    fn settle_rows(&mut self, rows: &[ClientRow], seq: Seq) -> Settled<A> {
+        let mut settled =
+            Settled { entries: Vec::new(), entering: Vec::new(), notices: Vec::new() };
         for row in rows {
             for n in self.pending_of(&row.client, row.last) {
                 let Some(pending) = self.take_out(&row.client, n) else {
@@ -100,17 +118,18 @@ impl<A: Clone> Engine<A> {
                 };
                 let rejection = row.rejections.iter().find(|r| r.n == n);
                 let error = rejection.map(|r| r.error.clone());
-                notices.extend(self.notice(pending, rejection.map_or(seq, |r| r.seq), error));
-                gone.push((row.client.clone(), n));
+                if pending.hidden && error.is_none() {
+                    settled.entering.push(pending.entry.action.clone());
+                }
+                let at = rejection.map_or(seq, |r| r.seq);
+                settled.notices.extend(self.notice(pending, at, error));
+                settled.entries.push((row.client.clone(), n));
             }
         }
-        (gone, notices)
+        settled
     }
 
     fn events(&mut self, frame: Events<A>) {
-        if !self.link.is_online() {
-            return;
-        }
         let same_log = self.cursor.as_ref().is_none_or(|cursor| cursor.log == frame.log);
         let place = self.place();
         if !same_log || frame.after > place {
@@ -120,7 +139,8 @@ impl<A: Clone> Engine<A> {
         let Some(last) = fresh.last() else { return };
         let gap_free = fresh.iter().zip(place.0 + 1..).all(|(event, seq)| event.seq.0 == seq);
         // An event that came short is one of ours; should we not have it, the pull brings it whole.
-        if !gap_free || fresh.iter().any(|event| self.is_short(event) && self.ours(event).is_none())
+        if !gap_free
+            || fresh.iter().any(|event| self.is_short(event) && self.pending_for(event).is_none())
         {
             return self.pull();
         }
@@ -178,7 +198,9 @@ impl<A: Clone> Engine<A> {
     fn fate<'a>(&self, event: &'a Event<A>) -> Fate<'a> {
         match (&event.client, event.n) {
             (Some(client), Some(n)) if event.error.is_none() => Fate::Fold(client, n),
-            (Some(_), Some(_)) if self.ours(event).is_some_and(Pending::is_shown) => Fate::Reject,
+            (Some(_), Some(_)) if self.pending_for(event).is_some_and(Pending::is_shown) => {
+                Fate::Reject
+            }
             _ => Fate::Skip,
         }
     }
@@ -210,9 +232,7 @@ impl<A: Clone> Engine<A> {
     }
 
     fn snapshot_part(&mut self, part: SnapshotPart) {
-        let known = self.cursor.as_ref().is_some_and(|c| part.log.as_ref() == Some(&c.log));
-        // I2: a state older than ours, of the same log, is of no use.
-        if !self.link.is_online() || (known && part.seq < self.place()) {
+        if self.is_old(part.log.as_ref(), part.seq) {
             return;
         }
         if let Some((mark, text)) = gather(&mut self.gathering, part) {
@@ -221,24 +241,36 @@ impl<A: Clone> Engine<A> {
         }
     }
 
-    pub(crate) fn take_snapshot(&mut self, state: A, rows: &[ClientRow]) {
+    /// I2: a state older than ours, of the same log, is of no use.
+    fn is_old(&self, log: Option<&LogId>, seq: Seq) -> bool {
+        self.cursor.as_ref().is_some_and(|c| log == Some(&c.log) && seq < c.seq)
+    }
+
+    pub(crate) fn take_snapshot(&mut self, now: Millis, state: A, rows: &[ClientRow]) {
         let Some(mark) = self.reading.take() else {
             return;
         };
+        // Events may have come while the text was read.
+        if self.is_old(mark.log.as_ref(), mark.seq) {
+            if self.snapshot_wanted != Wanted::No {
+                self.ask_for_snapshot(now);
+            }
+            return;
+        }
         self.cursor = mark.cursor();
         self.head = self.head.max(mark.seq);
         self.pulling = false;
-        self.snapshot_due = None;
-        let (settled, notices) = self.settle_rows(rows, mark.seq);
+        self.snapshot_wanted = Wanted::No;
+        let settled = self.settle_rows(rows, mark.seq);
         self.learn_rows(rows);
         self.outputs.push_back(Output::Persist(Write::Snapshot {
             state: state.clone(),
             cursor: self.cursor.clone(),
-            settled,
+            settled: settled.entries,
         }));
         // I1: the state first, then what became of the actions.
-        self.rebase(Some(state), Vec::new(), Vec::new());
-        self.outputs.extend(notices);
+        self.rebase(Some(state), Vec::new(), settled.entering);
+        self.outputs.extend(settled.notices);
     }
 
     pub(crate) fn fold_failed(&mut self, now: Millis, seq: Seq) {
@@ -312,6 +344,8 @@ impl<A: Clone> Engine<A> {
     fn pong(&mut self, pong: &Pong) {
         self.head = self.head.max(pong.head);
         if pong.head > self.place() {
+            // Whatever became of the last pull, there is something to ask for.
+            self.pulling = false;
             self.pull();
         }
     }
@@ -322,7 +356,7 @@ impl<A: Clone> Engine<A> {
             let (code, message) = (error.code, error.message);
             self.outputs.push_back(Output::Notify(Notice::Failed { code, message }));
             // The server has left the stream, or will close the socket: begin anew, later.
-            self.give_up_link(now);
+            self.back_off(now);
         }
     }
 
@@ -363,7 +397,7 @@ impl<A: Clone> Engine<A> {
         event.client.is_some() && event.action.is_none() && event.error.is_none()
     }
 
-    fn ours(&self, event: &Event<A>) -> Option<&Pending<A>> {
+    fn pending_for(&self, event: &Event<A>) -> Option<&Pending<A>> {
         let (client, n) = (event.client.as_ref()?, event.n?);
         self.clients.get(client).filter(|c| c.pending > 0)?;
         self.outbox.find(client, n)

@@ -2,10 +2,23 @@
 
 use twinstore_protocol::{Chain, Cursor, LogId, Seq, SnapshotPart};
 
+use crate::Millis;
+
+/// Whether a snapshot is waited for, though the cursor alone would not bring one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// No.
+    No,
+    /// It is to be asked for, not before this time.
+    From(Millis),
+    /// It is on its way; should the link be lost, it is to be asked for again.
+    Asked,
+}
+
 /// Which snapshot it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SnapshotMark {
-    log: Option<LogId>,
+    pub(crate) log: Option<LogId>,
     pub(crate) seq: Seq,
     chain: Chain,
 }

@@ -9,28 +9,38 @@ use std::collections::{BTreeMap, VecDeque};
 use twinstore_engine::*;
 use twinstore_protocol::*;
 
-pub type Action = u64;
+pub(crate) type Action = u64;
 
 /// The server: a log, and what it knows of each client.
 #[derive(Default)]
-pub struct Server {
-    pub log: Vec<(ClientId, N, Option<N>, Action, bool)>,
-    pub last: BTreeMap<ClientId, N>,
-    pub name: String,
-    pub snapshot_beyond: usize,
-    pub refuse: BTreeMap<Action, &'static str>,
+pub(crate) struct Server {
+    pub(crate) log: Vec<(ClientId, N, Option<N>, Action, bool)>,
+    pub(crate) last: BTreeMap<ClientId, N>,
+    pub(crate) name: String,
+    pub(crate) snapshot_beyond: usize,
+    pub(crate) refuse: BTreeMap<Action, &'static str>,
+    pub(crate) limits: WireLimits,
+    /// Rejections are told to everyone as to those who did not name their client.
+    pub(crate) anonymous_rejections: bool,
 }
 
-pub fn rejected(action: Action) -> bool {
+/// The size of an action where a test does not say.
+pub(crate) const ACTION_BYTES: u32 = 10;
+
+/// How often the server wants pings.
+pub(crate) const PING_MS: u32 = 20_000;
+
+pub(crate) fn rejected(action: Action) -> bool {
     action.is_multiple_of(7)
 }
 
 impl Server {
-    pub fn new() -> Self {
-        Self { name: "log1".into(), snapshot_beyond: usize::MAX, ..Self::default() }
+    pub(crate) fn new() -> Self {
+        let limits = WireLimits { batch_actions: 3, ..WireLimits::DEFAULT };
+        Self { name: "log1".into(), snapshot_beyond: usize::MAX, limits, ..Self::default() }
     }
 
-    pub fn state(&self) -> Vec<Action> {
+    pub(crate) fn state(&self) -> Vec<Action> {
         self.log.iter().filter(|e| e.4).map(|e| e.3).collect()
     }
 
@@ -64,22 +74,23 @@ impl Server {
     fn event(&self, i: usize, whole: bool) -> Event<Action> {
         let (client, n, from, action, accepted) = &self.log[i];
         let seq = Seq(i as u64 + 1);
+        let named = *accepted || !self.anonymous_rejections;
         Event {
             seq,
-            client: Some(client.clone()),
-            n: Some(*n),
+            client: named.then(|| client.clone()),
+            n: named.then_some(*n),
             from: *from,
             at: None,
             model: None,
             schema: None,
             action: (*accepted && whole).then_some(*action),
-            error: (!accepted).then(rejection),
+            error: (!accepted && named).then(rejection),
             chain: self.chain(seq),
         }
     }
 
     fn events(&self, after: Seq, short: Option<&ClientId>) -> Vec<Message<Action>> {
-        let range = after.0 as usize..self.log.len();
+        let range = index(after)..self.log.len();
         if range.is_empty() {
             return Vec::new();
         }
@@ -104,40 +115,43 @@ impl Server {
         let half = text.len() / 2;
         let parts = [text[..half].to_owned(), text[half..].to_owned()];
         let seq = self.head();
-        let part = |(i, data)| {
+        let part = |(part, data)| {
             Message::Snapshot(SnapshotPart {
                 stream: stream(),
                 log: self.log_id(),
                 seq,
                 chain: self.chain(seq),
                 schema: 1,
-                part: i as u32 + 1,
+                part,
                 parts: 2,
                 data,
             })
         };
-        parts.into_iter().enumerate().map(part).collect()
+        (1..).zip(parts).map(part).collect()
     }
 
     /// Takes a frame; answers to the sender. Whether the log grew is for the caller to see.
-    pub fn receive(&mut self, frame: Frame<Action>) -> Vec<Message<Action>> {
+    pub(crate) fn receive(&mut self, frame: Frame<Action>) -> Vec<Message<Action>> {
         match frame {
             Frame::Hello(hello) => self.hello(&hello),
             Frame::Push(push) => self.push(push),
             Frame::Pull(pull) => match &pull.cursor {
-                Some(cursor) => self.events(cursor.seq, None),
-                None => self.snapshot(&pull.clients),
+                Some(cursor) if self.holds(cursor) => self.events(cursor.seq, None),
+                Some(_) | None => self.snapshot(&pull.clients),
             },
             Frame::Ping(_) => vec![Message::Pong(Pong { stream: stream(), head: self.head() })],
             Frame::Leave(_) => Vec::new(),
         }
     }
 
+    fn holds(&self, cursor: &Cursor) -> bool {
+        cursor.log.0 == self.name
+            && cursor.seq <= self.head()
+            && cursor.chain == self.chain(cursor.seq)
+    }
+
     fn hello(&self, hello: &Hello) -> Vec<Message<Action>> {
-        let known = hello
-            .cursor
-            .as_ref()
-            .map(|c| c.log.0 == self.name && c.seq <= self.head() && c.chain == self.chain(c.seq));
+        let known = hello.cursor.as_ref().map(|cursor| self.holds(cursor));
         let welcome = Message::Welcome(Welcome {
             v: 1,
             stream: stream(),
@@ -147,12 +161,12 @@ impl Server {
             clients: self.rows(&hello.clients),
             schema: 1,
             model: "m".into(),
-            limits: WireLimits { batch_actions: 3, ..WireLimits::DEFAULT },
-            ping_ms: 20_000,
+            limits: self.limits,
+            ping_ms: PING_MS,
             subject: None,
         });
         let after = hello.cursor.as_ref().map_or(Seq(0), |c| c.seq);
-        let behind = self.log.len().saturating_sub(after.0 as usize);
+        let behind = self.log.len().saturating_sub(index(after));
         let follow = if known == Some(false) || behind > self.snapshot_beyond {
             self.snapshot(&hello.clients)
         } else {
@@ -170,16 +184,24 @@ impl Server {
             let last = self.last.get(&entry.client).copied().unwrap_or_default();
             let from = entry.from.unwrap_or(entry.n);
             if entry.n <= last {
-                let at = self.log.iter().position(|e| e.0 == entry.client && e.1 == entry.n);
-                let at = at.expect("the tests drop nothing that was sent");
-                let error = (!self.log[at].4).then(rejection);
+                // Its own event, or the later one that settled it.
+                let at = self.log.iter().position(|e| e.0 == entry.client && e.1 >= entry.n);
+                let at = at.expect("what was decided is in the log");
+                let error = if self.log[at].1 > entry.n {
+                    Some(Rejection { code: code::DROPPED.into(), reason: "dropped".into() })
+                } else {
+                    (!self.log[at].4).then(rejection)
+                };
                 let seq = Seq(at as u64 + 1);
                 verdicts.push(VerdictRow { client: entry.client, n: entry.n, seq, error });
                 continue;
             }
-            let code = self.refuse.get(&entry.action).copied();
-            let code = code.or((from > last.next()).then_some(code::GAP));
-            let code = code.or((from <= last).then_some(code::OVERLAP));
+            let code = match self.refuse.get(&entry.action) {
+                Some(code) => Some(*code),
+                None if from > last.next() => Some(code::GAP),
+                None if from <= last => Some(code::OVERLAP),
+                None => None,
+            };
             if let Some(code) = code {
                 refused = Some(Message::Refused(Refused {
                     stream: stream(),
@@ -204,32 +226,93 @@ impl Server {
     }
 
     /// What another socket is sent after the log grew.
-    pub fn news(&self, after: Seq) -> Vec<Message<Action>> {
+    pub(crate) fn news(&self, after: Seq) -> Vec<Message<Action>> {
         self.events(after, None)
+    }
+
+    /// What the socket of this client is sent after the log grew.
+    pub(crate) fn echo(&self, after: Seq, client: &ClientId) -> Vec<Message<Action>> {
+        self.events(after, Some(client))
+    }
+
+    /// The same, an event a frame.
+    pub(crate) fn one_by_one(&self, after: Seq) -> Vec<Message<Action>> {
+        let log = || LogId(self.name.clone());
+        let frame = |i| Events {
+            stream: stream(),
+            log: log(),
+            after: Seq(i as u64),
+            events: vec![self.event(i, true)],
+        };
+        (index(after)..self.log.len()).map(frame).map(Message::Events).collect()
+    }
+
+    /// The parts of a state for a client that waits for its own verdicts from the first on.
+    pub(crate) fn parts(&self, client: &ClientId) -> Vec<Message<Action>> {
+        self.snapshot(&[ClientFrom { client: client.clone(), from: N(1) }])
+    }
+
+    /// Something another client did.
+    pub(crate) fn append(&mut self, client: &str, action: Action) {
+        let client = ClientId(client.to_owned());
+        let n = self.last.get(&client).copied().unwrap_or_default().next();
+        self.push(Push {
+            stream: stream(),
+            entries: vec![Entry { client, n, from: None, schema: None, action }],
+        });
     }
 }
 
-pub fn stream() -> StreamId {
-    StreamId::parse("list/test").unwrap()
+fn index(seq: Seq) -> usize {
+    usize::try_from(seq.0).expect("the logs of tests are short")
+}
+
+pub(crate) fn pong(head: u64) -> Pong {
+    Pong { stream: stream(), head: Seq(head) }
+}
+
+pub(crate) fn config(id: &str, limits: Limits) -> Config {
+    Config {
+        stream: stream(),
+        client: ClientId(id.to_owned()),
+        schema: 1,
+        seed: id.bytes().map(u64::from).sum(),
+        limits,
+    }
+}
+
+pub(crate) fn stream() -> StreamId {
+    StreamId::parse("list/test").expect("it is a stream's name")
 }
 
 fn rejection() -> Rejection {
     Rejection { code: "invalid".into(), reason: "a multiple of 7".into() }
 }
 
+/// Chance, the same for the same seed.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: u32) -> u32 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from((self.0 >> 33) % u64::from(sides)).expect("less than the sides")
+    }
+}
+
 /// What lies on a device's disk.
 #[derive(Clone, Default)]
-pub struct Disk {
-    pub base: Option<Vec<Action>>,
-    pub events: Vec<StoredEvent<Value>>,
-    pub cursor: Option<Cursor>,
-    pub settled: BTreeMap<ClientId, N>,
-    pub entries: Vec<StoredEntry<Value>>,
+pub(crate) struct Disk {
+    pub(crate) base: Option<Vec<Action>>,
+    pub(crate) events: Vec<StoredEvent<Value>>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) settled: BTreeMap<ClientId, N>,
+    pub(crate) entries: Vec<StoredEntry<Value>>,
 }
 
 /// The engine's `A`: an action, or a state.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     Action(Action),
     State(Vec<Action>),
 }
@@ -242,78 +325,114 @@ fn action(value: &Value) -> Action {
 }
 
 /// A page load: an engine, its driver, its two states, and its disk.
-pub struct Page {
-    pub engine: Engine<Value>,
-    pub id: ClientId,
-    pub disk: Disk,
-    pub confirmed: Vec<Action>,
-    pub visible: Vec<Action>,
-    /// In how many steps the shown actions were laid over the confirmed state.
+pub(crate) struct Page {
+    pub(crate) engine: Engine<Value>,
+    pub(crate) id: ClientId,
+    pub(crate) disk: Disk,
+    pub(crate) confirmed: Vec<Action>,
+    pub(crate) visible: Vec<Action>,
+    /// The actions laid over the confirmed state.
     shown: VecDeque<Action>,
-    pub notices: Vec<String>,
-    pub wire: VecDeque<Frame<Value>>,
-    pub linked: bool,
-    pub rebases: usize,
-    /// Writes that the disk has not answered yet.
-    pub slow_disk: bool,
+    pub(crate) notices: Vec<String>,
+    pub(crate) wire: VecDeque<Frame<Value>>,
+    pub(crate) linked: bool,
+    pub(crate) advances: usize,
+    pub(crate) rebases: usize,
+    /// What entered the store with its verdict, in order.
+    pub(crate) entered: Vec<Action>,
+    /// The disk answers when it is told to.
+    pub(crate) slow_disk: bool,
+    /// The text of a snapshot is read when the test says so.
+    pub(crate) slow_reader: bool,
+    pub(crate) text: Option<String>,
     unanswered: Vec<N>,
 }
 
 impl Page {
-    pub fn load(id: &str, disk: Disk, others_gone: bool) -> Self {
-        let client = ClientId(id.to_owned());
-        let config = Config {
-            stream: stream(),
-            client: client.clone(),
-            schema: 1,
-            seed: id.bytes().map(u64::from).sum(),
-            limits: Limits::default(),
-        };
-        let mut page = Self {
-            engine: Engine::new(config),
-            id: client,
-            disk,
+    /// The first page of a device.
+    pub(crate) fn new(id: &str) -> Self {
+        Self::load(id, Disk::default(), true)
+    }
+
+    /// A page that was welcomed by the server.
+    pub(crate) fn online(id: &str, server: &mut Server) -> Self {
+        let mut page = Self::new(id);
+        page.connect(0, server);
+        page
+    }
+
+    pub(crate) fn load(id: &str, disk: Disk, others_gone: bool) -> Self {
+        Self::load_limited(id, disk, others_gone, Limits::default())
+    }
+
+    pub(crate) fn load_limited(id: &str, disk: Disk, others_gone: bool, limits: Limits) -> Self {
+        let mut page = Self { disk, ..Self::with_limits(id, limits) };
+        page.restore(0);
+        if others_gone {
+            page.adopt_strangers();
+        }
+        page
+    }
+
+    /// A page whose storage was not read yet.
+    pub(crate) fn unread(id: &str) -> Self {
+        Self::with_limits(id, Limits::default())
+    }
+
+    fn with_limits(id: &str, limits: Limits) -> Self {
+        Self {
+            engine: Engine::new(config(id, limits)),
+            id: ClientId(id.to_owned()),
+            disk: Disk::default(),
             confirmed: Vec::new(),
             visible: Vec::new(),
             shown: VecDeque::new(),
             notices: Vec::new(),
             wire: VecDeque::new(),
             linked: false,
+            advances: 0,
             rebases: 0,
+            entered: Vec::new(),
             slow_disk: false,
+            slow_reader: false,
+            text: None,
             unanswered: Vec::new(),
-        };
-        let disk = page.disk.clone();
-        page.feed(
-            0,
-            Input::Restored(StoredState {
-                base: disk.base.map(Value::State),
-                events: disk.events,
-                cursor: disk.cursor,
-                settled: disk.settled.into_iter().collect(),
-                entries: disk.entries.clone(),
-            }),
-        );
-        page.rebases = 0;
-        if others_gone {
-            for client in page.engine.strangers() {
-                let of = |e: &&StoredEntry<Value>| e.client == client;
-                let entries = disk.entries.iter().filter(of).cloned().collect();
-                page.feed(0, Input::Adopted { client: client.clone(), entries });
-            }
         }
-        page
     }
 
-    pub fn feed(&mut self, now: u64, input: Input<Value>) {
+    /// Storage is read.
+    pub(crate) fn restore(&mut self, now: u64) {
+        let disk = self.disk.clone();
+        let stored = StoredState {
+            base: disk.base.map(Value::State),
+            events: disk.events,
+            cursor: disk.cursor,
+            settled: disk.settled.into_iter().collect(),
+            entries: disk.entries,
+        };
+        self.feed(now, Input::Restored(stored));
+        self.rebases = 0;
+    }
+
+    /// No other tab is open: what they left is ours.
+    fn adopt_strangers(&mut self) {
+        for client in self.engine.strangers() {
+            let of = |e: &&StoredEntry<Value>| e.client == client;
+            let entries = self.disk.entries.iter().filter(of).cloned().collect();
+            self.feed(0, Input::Adopted { client, entries });
+        }
+    }
+
+    pub(crate) fn feed(&mut self, now: u64, input: Input<Value>) {
         self.try_feed(now, input).expect("the engine takes this input");
     }
 
-    pub fn try_feed(&mut self, now: u64, input: Input<Value>) -> Result<(), InputError> {
+    pub(crate) fn try_feed(&mut self, now: u64, input: Input<Value>) -> Result<(), InputError> {
         let mut inputs = VecDeque::from([input]);
         let mut result = Ok(());
         while let Some(input) = inputs.pop_front() {
-            result = result.and(self.engine.handle_input(Millis(now), input));
+            let taken = self.engine.handle_input(Millis(now), input);
+            result = result.and(taken);
             while let Some(output) = self.engine.poll_output() {
                 self.perform(output, &mut inputs);
             }
@@ -327,6 +446,7 @@ impl Page {
             Output::OpenLink => self.linked = true,
             Output::CloseLink => self.linked = false,
             Output::Transmit(frame) => self.wire.push_back(frame),
+            Output::ReadSnapshot(text) if self.slow_reader => self.text = Some(text),
             Output::ReadSnapshot(text) => inputs.push_back(read_snapshot(&text)),
             Output::Apply(apply) => self.apply(apply),
             Output::Notify(notice) => self.notices.push(render(&notice)),
@@ -346,7 +466,9 @@ impl Page {
             }
             Write::Confirm { events, cursor, settled } => {
                 self.disk.events.extend(events);
-                self.disk.cursor = cursor.or(self.disk.cursor.take());
+                if cursor.is_some() {
+                    self.disk.cursor = cursor;
+                }
                 self.forget(settled);
             }
             Write::Remove { client, n } => {
@@ -356,6 +478,7 @@ impl Page {
                 let row = self.disk.entries.iter_mut().find(|e| e.client == client && e.n == n);
                 row.expect("what is held is stored").held = Some(reason);
             }
+            Write::Reset => self.disk.settled.clear(),
             Write::Snapshot { state: Value::State(state), cursor, settled } => {
                 self.disk.base = Some(state);
                 self.disk.events.clear();
@@ -377,12 +500,14 @@ impl Page {
     fn apply(&mut self, apply: Apply<Value>) {
         match apply {
             Apply::Advance { count } => {
+                self.advances += 1;
                 for _ in 0..count {
                     self.confirmed.push(self.shown.pop_front().expect("advanced past the shown"));
                 }
             }
-            Apply::Rebase { base, events, shown, .. } => {
+            Apply::Rebase { base, events, shown, entering } => {
                 self.rebases += 1;
+                self.entered.extend(entering.iter().map(action));
                 if let Some(Value::State(state)) = base {
                     self.confirmed = state;
                 }
@@ -395,84 +520,220 @@ impl Page {
         assert_eq!(self.visible, fold, "I1: visible is the fold of confirmed and shown");
     }
 
-    pub fn dispatch(&mut self, now: u64, action: Action) {
+    pub(crate) fn dispatch(&mut self, now: u64, action: Action) {
         self.dispatch_routed(now, action, false);
     }
 
-    pub fn dispatch_routed(&mut self, now: u64, action: Action, hidden: bool) {
+    pub(crate) fn dispatch_all(&mut self, now: u64, actions: impl IntoIterator<Item = Action>) {
+        for action in actions {
+            self.dispatch(now, action);
+        }
+    }
+
+    pub(crate) fn dispatch_routed(&mut self, now: u64, action: Action, hidden: bool) {
+        self.try_dispatch(now, action, ACTION_BYTES, hidden).expect("there is room");
+    }
+
+    /// As the middleware does it: room first, then the store, then the engine's number.
+    pub(crate) fn try_dispatch(
+        &mut self,
+        now: u64,
+        action: Action,
+        bytes: u32,
+        hidden: bool,
+    ) -> Result<(), InputError> {
+        self.engine.check_room(bytes)?;
         if !hidden {
             self.shown.push_back(action);
             self.visible.push(action);
         }
-        self.feed(now, Input::Dispatched { action: Value::Action(action), bytes: 10, hidden });
+        self.try_feed(now, Input::Dispatched { action: Value::Action(action), bytes, hidden })
+    }
+
+    pub(crate) fn drop_own(&mut self, now: u64, n: u64) -> Result<(), InputError> {
+        let client = self.id.clone();
+        self.try_feed(now, Input::Dropped { client, n: N(n) })
+    }
+
+    /// What others did since.
+    pub(crate) fn hear(&mut self, now: u64, server: &Server) {
+        for message in server.news(self.engine.status().cursor) {
+            self.receive(now, message);
+        }
+    }
+
+    pub(crate) fn read_text(&mut self, now: u64) {
+        let text = self.text.take().expect("the engine gave a snapshot's text");
+        self.feed(now, read_snapshot(&text));
+    }
+
+    /// What was sent since the last look: `n2`, `n4 from 3` for entries, the names of other frames.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        self.wire.iter().map(render_frame).collect()
+    }
+
+    /// The frames are lost, and the link stays.
+    pub(crate) fn lose_sent(&mut self) {
+        self.wire.clear();
+    }
+
+    pub(crate) fn progress(&self) -> Vec<Progress> {
+        self.engine.pending().map(|p| p.progress).collect()
+    }
+
+    /// Feeds timeouts as they come due, up to and with `until`. Gives the times.
+    pub(crate) fn pass_time(&mut self, until: u64) -> Vec<u64> {
+        let mut times = Vec::new();
+        while let Some(Millis(due)) = self.engine.poll_timeout().filter(|due| due.0 <= until) {
+            assert!(times.len() < 100, "timeouts without end: {times:?}");
+            times.push(due);
+            self.feed(due, Input::TimedOut);
+        }
+        times
     }
 
     /// The disk answers all it owes.
-    pub fn disk_answers(&mut self, now: u64) {
+    pub(crate) fn disk_answers(&mut self, now: u64) {
         for n in std::mem::take(&mut self.unanswered) {
             self.feed(now, Input::Persisted(n));
         }
     }
 
-    pub fn receive(&mut self, now: u64, message: Message<Action>) {
+    pub(crate) fn receive(&mut self, now: u64, message: Message<Action>) {
         self.feed(now, Input::Received(lift(message)));
     }
 
-    pub fn connect(&mut self, now: u64, server: &mut Server) {
+    pub(crate) fn connect(&mut self, now: u64, server: &mut Server) {
         self.feed(now, Input::Connected);
         self.open(now);
         self.exchange(now, server);
     }
 
-    pub fn open(&mut self, now: u64) {
+    pub(crate) fn open(&mut self, now: u64) {
         assert!(self.linked, "the engine asked for a link");
         self.feed(now, Input::LinkOpened { token: None });
     }
 
     /// Carries frames to and fro until there are none.
-    pub fn exchange(&mut self, now: u64, server: &mut Server) {
-        while let Some(frame) = self.wire.pop_front() {
+    pub(crate) fn exchange(&mut self, now: u64, server: &mut Server) {
+        while !self.wire.is_empty() {
+            self.exchange_one(now, server);
+        }
+    }
+
+    /// Carries one frame and its answers.
+    pub(crate) fn exchange_one(&mut self, now: u64, server: &mut Server) {
+        if let Some(frame) = self.wire.pop_front() {
             for answer in server.receive(lower(frame)) {
                 self.receive(now, answer);
             }
         }
     }
 
-    pub fn cut(&mut self, now: u64) {
+    /// What was sent arrives, the answers do not, and the link is lost.
+    pub(crate) fn exchange_lost(&mut self, now: u64, server: &mut Server) {
+        for frame in std::mem::take(&mut self.wire) {
+            server.receive(lower(frame));
+        }
+        self.cut(now);
+    }
+
+    /// Connects and is welcomed; what is sent then stays on the wire.
+    pub(crate) fn connect_only(&mut self, now: u64, server: &mut Server) {
+        self.feed(now, Input::Connected);
+        self.open(now);
+        self.exchange_one(now, server);
+    }
+
+    /// The kinds of the orders that a message leads to.
+    pub(crate) fn orders(&mut self, now: u64, message: Message<Action>) -> Vec<&'static str> {
+        let input = Input::Received(lift(message));
+        self.engine.handle_input(Millis(now), input).expect("the engine takes this input");
+        std::iter::from_fn(|| self.engine.poll_output()).map(|output| kind(&output)).collect()
+    }
+
+    pub(crate) fn known(&self) -> u32 {
+        u32::try_from(self.engine.status().cursor.0).expect("the logs of tests are short")
+    }
+
+    pub(crate) fn cut(&mut self, now: u64) {
         self.wire.clear();
         self.linked = false;
         self.feed(now, Input::LinkClosed);
     }
 
     /// Waits until the engine wants a link, and gives it one.
-    pub fn reconnect(&mut self, now: u64, server: &mut Server) {
+    pub(crate) fn reconnect(&mut self, now: u64, server: &mut Server) {
         self.feed(now, Input::Woken);
         self.open(now);
         self.exchange(now, server);
     }
 }
 
+/// Reads what [`Server::snapshot`] wrote.
 fn read_snapshot(text: &str) -> Input<Value> {
-    let (state, rows) = text.split_once('|').unwrap();
-    let numbers = |s: &str| -> Vec<u64> {
-        s.split(',').filter(|x| !x.is_empty()).map(|x| x.parse().unwrap()).collect()
-    };
+    let (state, rows) = text.split_once('|').expect("a state and rows");
     let row = |row: &str| {
-        let mut fields = row.split('=');
-        let client = ClientId(fields.next().unwrap().to_owned());
-        let last = N(fields.next().unwrap().parse().unwrap());
-        let pairs = fields.next().unwrap().split(',').filter(|x| !x.is_empty());
-        let rejections = pairs
-            .map(|pair| {
-                let (n, seq) = pair.split_once('@').unwrap();
-                let (n, seq) = (N(n.parse().unwrap()), Seq(seq.parse().unwrap()));
-                RejectionRow { n, seq, error: rejection() }
-            })
-            .collect();
-        ClientRow { client, last, rejections }
+        let [client, last, rejections] = fields(row, '=');
+        let rejections = list(rejections, ',').map(|pair| {
+            let [n, seq] = fields(pair, '@');
+            RejectionRow { n: N(number(n)), seq: Seq(number(seq)), error: rejection() }
+        });
+        ClientRow {
+            client: ClientId(client.to_owned()),
+            last: N(number(last)),
+            rejections: rejections.collect(),
+        }
     };
-    let clients = rows.split(';').filter(|x| !x.is_empty()).map(row).collect();
-    Input::SnapshotRead { state: Value::State(numbers(state)), clients }
+    Input::SnapshotRead {
+        state: Value::State(list(state, ',').map(number).collect()),
+        clients: list(rows, ';').map(row).collect(),
+    }
+}
+
+fn list(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    text.split(separator).filter(|part| !part.is_empty())
+}
+
+fn fields<const COUNT: usize>(text: &str, separator: char) -> [&str; COUNT] {
+    let parts: Vec<_> = text.split(separator).collect();
+    parts.try_into().expect("as many fields as were written")
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
+}
+
+fn render_frame(frame: &Frame<Value>) -> String {
+    match frame {
+        Frame::Hello(hello) => format!("hello {}", render_cursor(hello.cursor.as_ref())),
+        Frame::Push(push) => {
+            let entry = |e: &Entry<Value>| match e.from {
+                None => format!("n{}", e.n.0),
+                Some(from) => format!("n{} from {}", e.n.0, from.0),
+            };
+            push.entries.iter().map(entry).collect::<Vec<_>>().join(", ")
+        }
+        Frame::Pull(pull) => format!("pull {}", render_cursor(pull.cursor.as_ref())),
+        Frame::Ping(_) => "ping".to_owned(),
+        Frame::Leave(_) => "leave".to_owned(),
+    }
+}
+
+fn render_cursor(cursor: Option<&Cursor>) -> String {
+    cursor.map_or_else(|| "nothing".to_owned(), |c| format!("{}", c.chain))
+}
+
+fn kind(output: &Output<Value>) -> &'static str {
+    match output {
+        Output::Persist(_) => "persist",
+        Output::OpenLink => "open",
+        Output::CloseLink => "close",
+        Output::Transmit(_) => "transmit",
+        Output::ReadSnapshot(_) => "read",
+        Output::Apply(_) => "apply",
+        Output::Notify(_) => "notify",
+    }
 }
 
 fn render(notice: &Notice<Value>) -> String {
@@ -480,8 +741,8 @@ fn render(notice: &Notice<Value>) -> String {
         Notice::Confirmed { n, seq, action: a, .. } => {
             format!("confirmed {} n{} seq{}", action(a), n.0, seq.0)
         }
-        Notice::Rejected { n, seq, action: a, .. } => {
-            format!("rejected {} n{} seq{}", action(a), n.0, seq.0)
+        Notice::Rejected { n, seq, action: a, error, .. } => {
+            format!("rejected {} n{} seq{}: {}", action(a), n.0, seq.0, error.reason)
         }
         Notice::Held { n, reason, action: a, .. } => {
             format!("held {} n{} {}", action(a), n.0, reason.as_str())
@@ -524,7 +785,7 @@ fn lift(message: Message<Action>) -> Message<Value> {
     }
 }
 
-pub fn lower(frame: Frame<Value>) -> Frame<Action> {
+pub(crate) fn lower(frame: Frame<Value>) -> Frame<Action> {
     match frame {
         Frame::Push(push) => Frame::Push(Push {
             stream: push.stream,
