@@ -38,6 +38,8 @@ async function bundle(name, external) {
     // The path in tsconfig.json leads to the sources; an adapter imports the package by its name.
     alias: { '#wasm': at('pkg/twinstore.js') },
     tsconfigRaw: '{}',
+    // wasm-bindgen lists a snippet once for each function it takes from there.
+    logOverride: { 'duplicate-object-key': 'silent' },
     logLevel: 'warning',
   })
 }

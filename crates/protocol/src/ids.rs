@@ -144,15 +144,23 @@ impl From<StreamId> for String {
     }
 }
 
-impl fmt::Display for StreamIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl StreamIdError {
+    /// The rule that the text breaks.
+    #[must_use]
+    pub fn rule(self) -> &'static str {
+        match self {
             Self::Form => "a stream is named <model>/<name>",
             Self::Model => {
                 "a model's name is a letter followed by up to 63 letters, digits or underscores"
             }
             Self::Name => "a stream's name has at most 200 bytes and no control characters",
-        })
+        }
+    }
+}
+
+impl fmt::Display for StreamIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.rule())
     }
 }
 
