@@ -96,3 +96,18 @@ fn another_tabs_actions_are_shown_but_not_sent() {
     assert_eq!(page.engine.strangers(), [other.id]);
     assert_eq!(server.state(), []);
 }
+
+#[test]
+fn what_a_settled_number_names_is_done_whatever_brings_it_back() {
+    let mut server = Server::new();
+    let mut page = Page::new("a");
+    page.dispatch_all(0, [1, 2]);
+    let backup = page.disk.entries.clone();
+    page.connect(0, &mut server);
+    let mut disk = page.disk;
+    disk.entries = backup;
+    let page = Page::load("b", disk, true);
+    assert_eq!(page.visible, [1, 2]);
+    assert_eq!(page.engine.status().pending, 0);
+    assert!(page.disk.entries.is_empty());
+}
