@@ -18,6 +18,7 @@ export class ServerLog {
   readonly #events = signal<readonly LogEvent[]>([])
   readonly #reach = signal<'unknown' | 'reached' | 'unreachable'>('unknown')
   readonly #readAt = signal<number | undefined>(undefined)
+  #log: string | null = null
   #reading = false
   #again = false
 
@@ -45,28 +46,30 @@ export class ServerLog {
   }
 
   async #read() {
-    const known = this.#events()
-    const after = Math.max(known[0]?.seq ?? 0, this.#twin.status.head - KEPT)
-    const read = await this.#page(after)
-    const newest = read.reverse()
-    // A head below what is known: the server was reset, and what was read before is of another log.
-    const reset = known.length > 0 && newest.length === 0 && (await this.#page(known[0]!.seq - 1)).length === 0
-    this.#events.set(reset ? [] : [...newest, ...known].slice(0, KEPT))
-    if (reset) this.#again = true
+    const after = this.#events()[0]?.seq ?? Math.max(0, this.#twin.status.head - KEPT)
+    let page = await this.#page(after)
+    // Another log, or one restored from a backup, goes on from nothing that is known; nor does one that ran far ahead.
+    const anew = page.log !== this.#log || page.head < after || page.head > after + KEPT
+    if (anew) page = await this.#page(Math.max(0, page.head - KEPT))
+    this.#log = page.log
+    this.#events.update((known) => [...page.events.reverse(), ...(anew ? [] : known)].slice(0, KEPT))
   }
 
-  async #page(after: number): Promise<LogEvent[]> {
+  async #page(after: number): Promise<Page> {
     const stream = encodeURIComponent(this.#twin.name)
-    const url = new URL(`streams/${stream}/events?after=${after}&limit=${PAGE}`, document.baseURI)
+    const url = new URL(`streams/${stream}/events?after=${after}&limit=${KEPT}`, document.baseURI)
     // Past the service worker: it would answer for a dead server itself.
     const response = await fetch(url, { headers: { 'ngsw-bypass': '1' }, cache: 'no-store' })
     if (!response.ok) throw new Error(`the server answered ${response.status}`)
-    return (await response.text())
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as LogEvent)
+    return (await response.json()) as Page
   }
 }
 
+interface Page {
+  /** Which log; another one after a reset. */
+  log: string | null
+  head: number
+  events: LogEvent[]
+}
+
 const KEPT = 200
-const PAGE = 500
