@@ -6,6 +6,7 @@ import { addIcons } from 'ionicons'
 import { cloudOfflineOutline, refreshOutline } from 'ionicons/icons'
 import { Link } from './link'
 import { ServerLog } from './server-log'
+import { TWIN } from './twin'
 import { inWords, orderOf, plural, time } from './words'
 
 @Component({
@@ -16,6 +17,7 @@ import { inWords, orderOf, plural, time } from './words'
   styleUrl: './log-page.css',
 })
 export class LogPage {
+  protected readonly twin = inject(TWIN)
   protected readonly link = inject(Link)
   protected readonly log = inject(ServerLog)
   protected readonly inWords = inWords

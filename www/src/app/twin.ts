@@ -10,7 +10,8 @@ export const TWIN = new InjectionToken<OrdersTwin>('the twin of the sales orders
 
 /** `?stream=` chooses the stream; the server is the one the page came from. */
 export function openTwin(params: URLSearchParams): OrdersTwin {
-  const stream = params.get('stream') ?? 'salesOrder/demo'
+  const stream = params.get('stream') ?? `${MODEL}demo`
+  if (!stream.startsWith(MODEL)) throw new Error(`this app shows streams of sales orders, ${MODEL}…, not ${stream}`)
   const url = new URL('sync', document.baseURI)
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
   const twin = createTwin<OrdersState, OrderAction>({ url: url.href, stream, reducer, validate, sync: isOrderAction })
@@ -26,4 +27,5 @@ export function rememberChoice(offline: boolean) {
   else sessionStorage.removeItem(OFFLINE)
 }
 
+const MODEL = 'salesOrder/'
 const OFFLINE = 'twinstore-demo/offline'
