@@ -10,13 +10,12 @@ import { setup } from './setup.mjs'
 export async function build() {
   await buildWasm()
   await buildPackage()
-  const sizes = await measure()
-  say(`twinstore weighs ${sentence(sizes)}`)
-  check(sizes)
+  say(`twinstore weighs ${sentence(await measure())}`)
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href)
   await main(async () => {
     await setup()
     await build()
+    check(await measure())
   })

@@ -1,7 +1,7 @@
-/** Keeps the README's figures true: checks them against dist/, or with `--write` writes them. */
+/** Keeps the README's figures and the budget true: checks them against dist/, or with `--write` writes them. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { build } from './build.mjs'
-import { measure, sentence } from './build/sizes.mjs'
+import { check, measure, sentence } from './build/sizes.mjs'
 import { at } from './lib/paths.mjs'
 import { Failure, main } from './lib/run.mjs'
 import { say } from './lib/step.mjs'
@@ -18,11 +18,13 @@ await main(async () => {
   const readme = readFileSync(at('README.md'), 'utf8')
   const marked = readme.match(MARKED)
   if (!marked) throw new Failure('README.md has no <!-- sizes --> … <!-- /sizes -->.')
-  const figures = sentence(await measure())
+  const sizes = await measure()
+  const figures = sentence(sizes)
   if (process.argv.includes('--write')) writeFileSync(at('README.md'), readme.replace(MARKED, `$1${figures}$3`))
   else if (!alike(marked[2].trim(), figures))
     throw new Failure(`README.md says “${marked[2].trim()}”, dist/ says “${figures}”. Run: npm run size -- --write`)
   say('README.md has the right figures')
+  check(sizes)
 })
 
 function alike(said, measured) {
