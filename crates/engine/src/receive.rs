@@ -4,8 +4,8 @@
 //! and I3 (every verdict is told, once).
 
 use twinstore_protocol::{
-    ClientId, ClientRow, Cursor, ErrorFrame, Event, Events, LogId, N, Pong, Refused, Rejection,
-    Seq, SnapshotPart, VerdictRow, Welcome, code,
+    ClientId, ClientRow, Cursor, ErrorFrame, Event, Events, N, Pong, Refused, Rejection, Seq,
+    SnapshotPart, VerdictRow, Welcome, code,
 };
 
 use crate::link::Link;
@@ -232,26 +232,18 @@ impl<A: Clone> Engine<A> {
     }
 
     fn snapshot_part(&mut self, part: SnapshotPart) {
-        if self.is_old(part.log.as_ref(), part.seq) {
-            return;
-        }
         if let Some((mark, text)) = gather(&mut self.gathering, part) {
             self.reading = Some(mark);
             self.outputs.push_back(Output::ReadSnapshot(text));
         }
     }
 
-    /// I2: a state older than ours, of the same log, is of no use.
-    fn is_old(&self, log: Option<&LogId>, seq: Seq) -> bool {
-        self.cursor.as_ref().is_some_and(|c| log == Some(&c.log) && seq < c.seq)
-    }
-
     pub(crate) fn take_snapshot(&mut self, now: Millis, state: A, rows: &[ClientRow]) {
         let Some(mark) = self.reading.take() else {
             return;
         };
-        // Events may have come while the text was read.
-        if self.is_old(mark.log.as_ref(), mark.seq) {
+        // I2: a state older than ours is of no use. Events may have come while its text was read.
+        if self.cursor.as_ref().is_some_and(|cursor| mark.is_before(cursor)) {
             if self.snapshot_wanted != Wanted::No {
                 self.ask_for_snapshot(now);
             }

@@ -18,7 +18,7 @@ pub(crate) enum Wanted {
 /// Which snapshot it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SnapshotMark {
-    pub(crate) log: Option<LogId>,
+    log: Option<LogId>,
     pub(crate) seq: Seq,
     chain: Chain,
 }
@@ -28,6 +28,11 @@ impl SnapshotMark {
     pub(crate) fn cursor(&self) -> Option<Cursor> {
         let log = self.log.clone()?;
         Some(Cursor { log, seq: self.seq, chain: self.chain.clone() })
+    }
+
+    /// It is older than where a client stands in the same log.
+    pub(crate) fn is_before(&self, cursor: &Cursor) -> bool {
+        self.log.as_ref() == Some(&cursor.log) && self.seq < cursor.seq
     }
 }
 

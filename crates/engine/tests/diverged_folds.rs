@@ -27,6 +27,23 @@ fn the_state_is_asked_for_and_taken() {
 }
 
 #[test]
+fn an_answer_that_is_too_old_is_not_the_answer() {
+    let mut server = Server::new();
+    server.append("b", 11);
+    let mut page = Page::online("a", &mut server);
+    let old = server.parts(&page.id.clone());
+    server.append("b", 12);
+    page.hear(0, &server);
+    diverged(0, &mut page);
+    page.lose_sent();
+    for part in old {
+        page.receive(0, part);
+    }
+    assert_eq!(page.pass_time(5_000), [5_000]);
+    assert_eq!(page.sent(), ["pull nothing"]);
+}
+
+#[test]
 fn not_too_often() {
     let mut page = Page::online("a", &mut Server::new());
     let mut asked = 0;

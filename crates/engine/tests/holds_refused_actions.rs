@@ -86,3 +86,19 @@ fn a_number_that_was_passed_over_is_held() {
     assert_eq!(page.notices, ["held 1 n1 skipped", "confirmed 2 n2 seq1"]);
     assert_eq!(page.visible, [2]);
 }
+
+#[test]
+fn so_is_one_passed_over_by_a_rejection_that_nobody_saw() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    page.slow_disk = true;
+    page.dispatch(0, 1);
+    page.dispatch_routed(0, 7, true);
+    let mut copy = Page::new("a");
+    copy.dispatch_all(0, [1, 7]);
+    copy.drop_own(0, 1).expect("it was never sent");
+    copy.connect(0, &mut server);
+    page.hear(0, &server);
+    assert_eq!(page.notices, ["held 1 n1 skipped", "rejected 7 n2 seq1: a multiple of 7"]);
+    assert_eq!(page.visible, []);
+}

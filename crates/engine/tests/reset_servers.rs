@@ -71,6 +71,7 @@ fn a_server_that_knows_less_of_a_client() {
     server.last.clear();
     page.reconnect(0, &mut server);
     assert_eq!(page.notices, ["held 3 n3 reset", "held 4 n4 reset", "reset 2"]);
+    assert_eq!(page.disk.base.as_deref(), Some([1, 2].as_slice()), "its state was asked for");
     assert_eq!(page.visible, [1, 2]);
     page.dispatch(0, 5);
     page.exchange(0, &mut server);
