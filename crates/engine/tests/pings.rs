@@ -113,6 +113,17 @@ fn an_opening_or_a_greeting_that_hangs_is_given_up() {
 }
 
 #[test]
+fn a_timeout_that_comes_too_early_changes_nothing() {
+    let mut page = Page::new("a");
+    page.feed(0, Input::Connected);
+    page.cut(0);
+    let due = page.engine.poll_timeout();
+    page.feed(1, Input::TimedOut);
+    assert!(!page.linked);
+    assert_eq!(page.engine.poll_timeout(), due);
+}
+
+#[test]
 fn a_wake_up_tries_at_once() {
     let mut page = Page::new("a");
     page.feed(0, Input::Connected);

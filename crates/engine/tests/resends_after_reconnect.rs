@@ -98,6 +98,20 @@ fn another_tabs_actions_are_shown_but_not_sent() {
 }
 
 #[test]
+fn another_tabs_verdicts_are_told_by_that_tab() {
+    let mut server = Server::new();
+    let mut other = Page::new("a");
+    other.dispatch_all(0, [1, 7]);
+    let mut page = Page::load("b", other.disk.clone(), false);
+    other.connect(0, &mut server);
+    page.connect(0, &mut server);
+    assert_eq!(other.notices.len(), 2);
+    assert!(page.notices.is_empty());
+    assert_eq!(page.visible, [1]);
+    assert!(page.disk.entries.is_empty());
+}
+
+#[test]
 fn what_a_settled_number_names_is_done_whatever_brings_it_back() {
     let mut server = Server::new();
     let mut page = Page::new("a");
