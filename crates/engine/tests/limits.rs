@@ -58,6 +58,7 @@ fn a_closed_twin_takes_nothing() {
     assert_eq!(page.sent(), ["leave"]);
     assert_eq!(page.engine.poll_timeout(), None);
     assert_eq!(page.try_dispatch(0, 1, 1, false), Err(InputError::Closed));
+    assert_eq!(page.engine.check_room(1), Err(InputError::Closed));
     assert_eq!(page.try_feed(0, Input::Connected), Err(InputError::Closed));
 }
 

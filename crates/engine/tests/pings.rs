@@ -89,14 +89,16 @@ fn a_welcome_ends_the_row_of_failures() {
     let mut server = Server::new();
     let mut page = Page::new("a");
     page.feed(0, Input::Connected);
-    for now in 0..8 {
+    let mut now = 0;
+    for _ in 0..8 {
         page.cut(now);
-        page.feed(now, Input::Woken);
+        now = page.engine.poll_timeout().expect("another try").0;
+        page.feed(now, Input::TimedOut);
     }
-    page.open(10);
-    page.exchange(10, &mut server);
-    page.cut(10);
-    assert!(page.engine.poll_timeout().expect("another try").0 <= 10 + 250);
+    page.open(now);
+    page.exchange(now, &mut server);
+    page.cut(now);
+    assert!(page.engine.poll_timeout().expect("another try").0 <= now + 250);
 }
 
 #[test]
@@ -131,6 +133,13 @@ fn a_wake_up_tries_at_once() {
     assert!(!page.linked);
     page.feed(1, Input::Woken);
     assert!(page.linked);
+}
+
+#[test]
+fn to_connect_twice_is_to_connect_once() {
+    let mut page = Page::online("a", &mut Server::new());
+    page.feed(1, Input::Connected);
+    assert_eq!(page.engine.status().link, LinkState::Online);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Page, Server};
-use twinstore_engine::Progress;
+use twinstore_engine::{Input, Progress};
 
 /// The push arrives, its answer does not.
 fn lose_answer(page: &mut Page, server: &mut Server) {
@@ -109,6 +109,20 @@ fn another_tabs_verdicts_are_told_by_that_tab() {
     assert!(page.notices.is_empty());
     assert_eq!(page.visible, [1]);
     assert!(page.disk.entries.is_empty());
+}
+
+#[test]
+fn what_another_tab_left_since_is_shown_and_sent() {
+    let mut server = Server::new();
+    let mut other = Page::new("a");
+    other.dispatch(0, 1);
+    let mut page = Page::load("b", other.disk.clone(), false);
+    other.dispatch(0, 2);
+    let (client, entries) = (other.id, other.disk.entries);
+    page.feed(0, Input::Adopted { client, entries });
+    assert_eq!(page.visible, [1, 2]);
+    page.connect(0, &mut server);
+    assert_eq!(server.state(), [1, 2]);
 }
 
 #[test]

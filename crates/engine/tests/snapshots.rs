@@ -5,7 +5,7 @@ mod common;
 
 use common::{Page, Server};
 use twinstore_engine::{Input, Message};
-use twinstore_protocol::Seq;
+use twinstore_protocol::{Seq, SnapshotPart};
 
 fn server_with(actions: impl IntoIterator<Item = u64>) -> Server {
     let mut server = Server::new();
@@ -59,6 +59,25 @@ fn a_part_out_of_order_drops_what_was_gathered() {
         page.receive(0, part.clone());
     }
     assert_eq!(page.visible, [11, 12]);
+}
+
+#[test]
+fn a_part_that_is_left_out_drops_what_was_gathered() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    server.append("b", 11);
+    let of_three = |part: Message<u64>, number| match part {
+        Message::Snapshot(part) => {
+            Message::Snapshot(SnapshotPart { part: number, parts: 3, ..part })
+        }
+        other => other,
+    };
+    let [first, last] = server.parts(&page.id.clone()).try_into().expect("two parts");
+    page.slow_reader = true;
+    for part in [of_three(first, 1), of_three(last.clone(), 3), of_three(last, 3)] {
+        page.receive(0, part);
+    }
+    assert_eq!(page.text, None);
 }
 
 #[test]
