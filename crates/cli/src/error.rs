@@ -1,0 +1,86 @@
+//! What a command says when it cannot do its work, and its exit code.
+//!
+//! 2: what was asked for is wrong (a model, an argument). 1: the world is (a store, a port).
+
+use std::io;
+use std::process::ExitCode;
+
+use twinstore_protocol::StreamIdError;
+use twinstore_server::ServerError;
+use twinstore_server::fold::FoldError;
+use twinstore_server::log::{OpenError, ReadError};
+use twinstore_server::model::ModelError;
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error("`{stream}`: {source}")]
+    Stream {
+        stream: String,
+        #[source]
+        source: StreamIdError,
+    },
+    #[error("this command reads a store's file: --store sqlite:FILE")]
+    NoFile,
+    #[error("the store has no stream {0}")]
+    NoStream(String),
+    #[error("the stream ends at {head}, there is no event {at}")]
+    BeyondHead { at: u64, head: u64 },
+    #[error("the store does not have model {0}")]
+    NoModel(String),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{what}")]
+    Io {
+        what: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+impl CliError {
+    /// Says it on stderr, with its causes.
+    pub(crate) fn report(&self) -> ExitCode {
+        let mut text = format!("twinstore: {self}");
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            // Some errors show their cause themselves.
+            let said = error.to_string();
+            if !text.contains(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
+            cause = error.source();
+        }
+        eprintln!("{text}");
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Model(_) | Self::Stream { .. } | Self::NoFile | Self::BeyondHead { .. } => 2,
+            Self::NoStream(_)
+            | Self::NoModel(_)
+            | Self::Open(_)
+            | Self::Read(_)
+            | Self::Fold(_)
+            | Self::Listen { .. }
+            | Self::Io { .. }
+            | Self::Server(_) => 1,
+        }
+    }
+}

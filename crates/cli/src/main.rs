@@ -1,0 +1,42 @@
+//! The `twinstore` command: one file a subcommand.
+#![forbid(unsafe_code)]
+
+mod error;
+mod events;
+mod serve;
+mod state;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A Redux or NgRx store with a durable twin on a server.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run models over a store and serve clients.
+    Serve(serve::Serve),
+    /// Print a stream's events, one JSON object a line.
+    Events(events::Events),
+    /// Print a stream's state.
+    State(state::State),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Events(events) => events.run(),
+        Command::State(state) => state.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}

@@ -1,0 +1,121 @@
+//! `twinstore serve`: models over a store, served to clients.
+
+use std::future::Future;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use twinstore_server::model::{self, Models};
+use twinstore_server::{Options, Server};
+
+use crate::error::CliError;
+use crate::store::Store;
+
+/// The most entries in one commit; for tests that need many commits in one replay.
+const BATCH_MAX: &str = "TWINSTORE_BATCH_MAX";
+
+/// Run models over a store and serve clients.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// A model: the name of its streams and the module's file. May be given more than once.
+    #[arg(long = "model", value_name = "NAME=FILE.js", required = true)]
+    models: Vec<NamedFile>,
+    /// Where events are kept: sqlite:FILE or memory.
+    #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
+    store: Store,
+    /// The address to listen on; with port 0 the system chooses one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    listen: String,
+    /// A directory of files to serve beside the API.
+    #[arg(long, value_name = "DIR")]
+    www: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+struct NamedFile {
+    name: String,
+    file: PathBuf,
+}
+
+impl FromStr for NamedFile {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+                Ok(Self { name: name.to_owned(), file: file.into() })
+            }
+            _ => Err("a model is NAME=FILE.js".to_owned()),
+        }
+    }
+}
+
+impl Serve {
+    pub(crate) fn run(&self) -> Result<(), CliError> {
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .with_env_filter(
+                EnvFilter::builder()
+                    .with_default_directive(tracing::Level::INFO.into())
+                    .from_env_lossy(),
+            )
+            .init();
+        let models = self.read_models()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| CliError::Io { what: "cannot start", source })?;
+        runtime.block_on(self.serve(models))
+    }
+
+    fn read_models(&self) -> Result<Models, CliError> {
+        let read = |named: &NamedFile| model::read(&named.name, &named.file);
+        let models = self.models.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(model::together(models)?)
+    }
+
+    async fn serve(&self, models: Models) -> Result<(), CliError> {
+        let mut options = Options::new(models, self.store.open()?);
+        options.www = self.www.clone();
+        if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {
+            options.commit_entries = most;
+        }
+        let server = Server::start(options)?;
+        let listen = |source| CliError::Listen { address: self.listen.clone(), source };
+        let shutdown = signals()?;
+        let listener = TcpListener::bind(&self.listen).await.map_err(listen)?;
+        announce(listener.local_addr().map_err(listen)?)?;
+        let served = twinstore_server::run(listener, Arc::clone(&server), shutdown).await;
+        Ok(served?)
+    }
+}
+
+/// The one line on stdout: programs that start the server read the address from it.
+fn announce(address: SocketAddr) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}, sync at ws://{address}/sync")
+        .and_then(|()| out.flush())
+        .map_err(|source| CliError::Io { what: "cannot write to stdout", source })
+}
+
+/// Resolves at SIGTERM or SIGINT. Set up before the server listens: whoever sees the address may
+/// stop it.
+fn signals() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    let of = |kind| -> Result<Signal, CliError> {
+        signal(kind).map_err(|source| CliError::Io { what: "cannot hear signals", source })
+    };
+    let mut terminate = of(SignalKind::terminate())?;
+    let mut interrupt = of(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

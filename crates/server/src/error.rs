@@ -1,0 +1,80 @@
+//! What leaves the server when it cannot answer over HTTP: one table of codes, nothing internal.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use twinstore_protocol::{Rejection, code};
+
+use crate::action::Refusal;
+use crate::event::json;
+
+/// An answer that is no answer: a status, a code and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HttpError {
+    status: StatusCode,
+    code: &'static str,
+    reason: String,
+}
+
+impl HttpError {
+    pub(crate) fn internal() -> Self {
+        Self::new(code::INTERNAL, "the server cannot answer now; try again later")
+    }
+
+    pub(crate) fn bad_json(reason: &str) -> Self {
+        Self::new(code::BAD_JSON, reason)
+    }
+
+    pub(crate) fn bad_request(reason: &str) -> Self {
+        Self::new(code::BAD_MESSAGE, reason)
+    }
+
+    pub(crate) fn bad_stream(reason: &str) -> Self {
+        Self::new(code::BAD_STREAM, reason)
+    }
+
+    pub(crate) fn unknown_model(model: &str) -> Self {
+        Self::new(code::UNKNOWN_MODEL, &format!("this server runs no model `{model}`"))
+    }
+
+    pub(crate) fn no_record(key: &str) -> Self {
+        Self::new(NO_RECORD, &format!("there is no record `{key}`"))
+    }
+
+    pub(crate) fn too_large(code: &'static str) -> Self {
+        Self::new(code, "the body holds more than one batch may")
+    }
+
+    fn new(code: &'static str, reason: &str) -> Self {
+        Self { status: status(code), code, reason: reason.to_owned() }
+    }
+}
+
+/// There is no record of that key (HTTP only).
+const NO_RECORD: &str = "no-record";
+
+/// The table.
+fn status(code: &str) -> StatusCode {
+    match code {
+        code::UNKNOWN_MODEL | NO_RECORD => StatusCode::NOT_FOUND,
+        code::GAP | code::OVERLAP => StatusCode::CONFLICT,
+        code::TOO_LARGE | code::BATCH_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
+        code::NOT_PLAIN | code::TOO_DEEP => StatusCode::UNPROCESSABLE_ENTITY,
+        code::BUSY => StatusCode::TOO_MANY_REQUESTS,
+        code::INTERNAL | code::HALTED => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl From<Refusal> for HttpError {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code, &refusal.reason)
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let error = Rejection { code: self.code.to_owned(), reason: self.reason };
+        let body = format!(r#"{{"error":{}}}"#, json(&error));
+        (self.status, [("content-type", "application/json")], body).into_response()
+    }
+}

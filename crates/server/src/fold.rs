@@ -1,0 +1,173 @@
+//! Folding a stream's log: from its newest snapshot on, each event with the model that decided it.
+//!
+//! Keeps I9. Used by the worker when it starts and by the command line for any place.
+
+use twinstore_protocol::{Seq, StreamId, WireLimits};
+
+use crate::action::ActionText;
+use crate::event::StoredEvent;
+use crate::limits;
+use crate::log::{Log, Page, ReadError, Snapshot, StoredModel};
+use crate::reducer::{Reducer, ReducerEngine, ReducerError, Step, seed};
+
+/// Why a log cannot be folded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FoldError {
+    /// The store does not answer.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The model that decided an event is not in the store.
+    #[error("the store does not have model {hash}")]
+    NoModel {
+        /// Its hash.
+        hash: String,
+    },
+    /// The model does not take what it took before. The stream halts.
+    #[error("event {seq} cannot be folded: {source}")]
+    Event {
+        /// The event's place.
+        seq: u64,
+        /// What the model said.
+        #[source]
+        source: ReducerError,
+    },
+    /// The model or its engine failed beside the events.
+    #[error(transparent)]
+    Reducer(#[from] ReducerError),
+}
+
+impl FoldError {
+    /// True where trying again cannot help: an operator must look.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Read(_) => false,
+            Self::NoModel { .. } => true,
+            Self::Event { source, .. } | Self::Reducer(source) => {
+                !matches!(source, ReducerError::Wall)
+            }
+        }
+    }
+}
+
+/// A state in its reducer, and how far it is from the snapshot it began with.
+#[derive(Debug)]
+pub struct Folded {
+    /// The state, in a reducer of the model asked for.
+    pub reducer: Box<dyn Reducer>,
+    /// Events folded since the snapshot.
+    pub since_snapshot: u64,
+}
+
+/// Folds to `until`, and ends in a reducer of `model`.
+///
+/// # Errors
+/// [`FoldError`].
+pub fn fold(
+    log: &dyn Log,
+    engine: &dyn ReducerEngine,
+    stream: &StreamId,
+    model: &StoredModel,
+    until: Seq,
+) -> Result<Folded, FoldError> {
+    let mut fold = Fold::begin(log, engine, stream, until)?;
+    let begin = fold.at;
+    while fold.at < until {
+        fold.page(until)?;
+    }
+    let reducer = fold.finish(model)?;
+    Ok(Folded { reducer, since_snapshot: until.0 - begin.0 })
+}
+
+struct Fold<'a> {
+    log: &'a dyn Log,
+    engine: &'a dyn ReducerEngine,
+    stream: &'a StreamId,
+    at: Seq,
+    /// The state between two models, or before the first event.
+    state: Option<String>,
+    /// The model at work.
+    running: Option<(String, Box<dyn Reducer>)>,
+}
+
+impl<'a> Fold<'a> {
+    fn begin(
+        log: &'a dyn Log,
+        engine: &'a dyn ReducerEngine,
+        stream: &'a StreamId,
+        until: Seq,
+    ) -> Result<Self, FoldError> {
+        let snapshot = log.snapshot(stream, until)?;
+        let (at, state) = match snapshot {
+            Some(Snapshot { seq, state, .. }) => (seq, Some(state)),
+            None => (Seq(0), None),
+        };
+        Ok(Self { log, engine, stream, at, state, running: None })
+    }
+
+    fn page(&mut self, until: Seq) -> Result<(), FoldError> {
+        let page = Page { events: limits::PAGE_EVENTS, bytes: usize::MAX };
+        let events = self.log.read(self.stream, self.at, page)?;
+        if events.is_empty() {
+            let source = "the log ends before its head".into();
+            return Err(FoldError::Read(ReadError { what: "events", source }));
+        }
+        for event in events.iter().take_while(|event| event.seq <= until) {
+            self.event(event)?;
+            self.at = event.seq;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: &StoredEvent) -> Result<(), FoldError> {
+        let Some(action) = event.action() else { return Ok(()) };
+        let now = stamped_at(action).unwrap_or(event.at);
+        let seed = seed(self.stream.as_str(), event.client.as_str(), event.n.0);
+        let folded = self.reducer(&event.model)?.fold(Step { action, now, seed });
+        folded.map_err(|source| FoldError::Event { seq: event.seq.0, source })
+    }
+
+    /// The reducer of that model, with the state as it is.
+    fn reducer(&mut self, hash: &str) -> Result<&mut Box<dyn Reducer>, FoldError> {
+        if self.running.as_ref().is_none_or(|(running, _)| running != hash) {
+            let model = self.log.model(hash)?;
+            let model = model.ok_or_else(|| FoldError::NoModel { hash: hash.to_owned() })?;
+            self.switch(&model)?;
+        }
+        Ok(&mut self.running.as_mut().expect("just put there").1)
+    }
+
+    fn switch(&mut self, model: &StoredModel) -> Result<(), FoldError> {
+        if let Some((_, mut before)) = self.running.take() {
+            self.state = Some(before.state()?);
+        }
+        let mut reducer = self.engine.open(model, name_of(self.stream))?;
+        reducer.load(self.state.take().as_deref())?;
+        self.running = Some((model.hash.clone(), reducer));
+        Ok(())
+    }
+
+    fn finish(mut self, model: &StoredModel) -> Result<Box<dyn Reducer>, FoldError> {
+        if self.running.as_ref().is_none_or(|(running, _)| *running != model.hash) {
+            self.switch(model)?;
+        }
+        let (_, mut reducer) = self.running.expect("just put there");
+        // What changed so far is in the store; from here on changes are told.
+        reducer.changes()?;
+        Ok(reducer)
+    }
+}
+
+/// The stream's name after its model.
+#[must_use]
+pub fn name_of(stream: &StreamId) -> &str {
+    stream.as_str().split_once('/').map_or("", |(_, name)| name)
+}
+
+/// The time that an action's stamp names.
+pub(crate) fn stamped_at(action: &str) -> Option<u64> {
+    let no_limits =
+        WireLimits { action_bytes: u32::MAX, action_depth: u32::MAX, ..WireLimits::DEFAULT };
+    ActionText::inspect(action, &no_limits).ok()?.stamp().at
+}

@@ -1,0 +1,144 @@
+//! Plain HTTP beside the socket: post actions, read events, state and records.
+//!
+//! Answers are as of the last commit: state and records come from the stream's worker, events
+//! from the log. Nothing internal leaves (STYLE §6): one table of codes, in `error.rs`.
+
+mod events;
+mod files;
+mod upgrade;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::value::RawValue;
+use twinstore_protocol::{StreamId, code};
+
+use crate::Server;
+use crate::error::HttpError;
+use crate::event::json;
+use crate::limits;
+use crate::random;
+use crate::session::{outcome_frames, thin};
+use crate::stream::ask::{Answer, Ask, Submission};
+
+/// All routes; files where a directory is given.
+pub(crate) fn routes(server: Arc<Server>) -> Router {
+    let www = server.www().map(std::path::Path::to_owned);
+    let router = Router::new()
+        .route("/sync", get(upgrade::sync))
+        .route("/streams/{stream}/actions", post(actions))
+        .route("/streams/{stream}/events", get(events::events))
+        .route("/streams/{stream}/state", get(state))
+        .route("/streams/{stream}/records", get(records))
+        .route("/streams/{stream}/records/{key}", get(record))
+        .route("/healthz", get(|| async { "ok" }))
+        .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
+        .with_state(server);
+    match www {
+        Some(dir) => files::serve(router, &dir),
+        None => router,
+    }
+}
+
+async fn actions(
+    State(server): State<Arc<Server>>,
+    Path(stream): Path<String>,
+    body: Bytes,
+) -> Result<Response, HttpError> {
+    let stream = known(&server, &stream)?;
+    let submission = submission(&body)?;
+    let settled = match server.question(&stream, Ask::Submit(submission)).await? {
+        Answer::Settled(settled) => settled,
+        _ => return Err(HttpError::internal()),
+    };
+    if let Some(refused) = settled.refused {
+        return Err(refused.refusal.into());
+    }
+    let frames: Vec<_> = settled.outcomes.iter().flat_map(outcome_frames).collect();
+    Ok(json_response(format!("[{}]", frames.join(","))))
+}
+
+/// One action or an array of them, all by one client that lives as long as the request.
+fn submission(body: &[u8]) -> Result<Submission, HttpError> {
+    let text =
+        std::str::from_utf8(body).map_err(|_| HttpError::bad_json("the body is not UTF-8"))?;
+    let actions: Vec<&RawValue> = if text.trim_ascii_start().starts_with('[') {
+        serde_json::from_str(text)
+    } else {
+        serde_json::from_str(text).map(|action| vec![action])
+    }
+    .map_err(|error| HttpError::bad_json(&error.to_string()))?;
+    let most = limits::WIRE.batch_actions as usize;
+    let bytes: usize = actions.iter().map(|action| action.get().len()).sum();
+    let too_large = actions.len() > 1 && bytes > limits::WIRE.batch_bytes as usize;
+    if actions.len() > most || too_large {
+        return Err(HttpError::too_large(code::BATCH_TOO_LARGE));
+    }
+    let client = random::client_id(random::now());
+    let entries = actions.iter().map(|action| thin::submitted(action.get(), &client));
+    let entries = entries.collect::<Result<_, _>>()?;
+    Ok(Submission { entries, then: None, whole: true })
+}
+
+async fn state(
+    State(server): State<Arc<Server>>,
+    Path(stream): Path<String>,
+) -> Result<Response, HttpError> {
+    let stream = known(&server, &stream)?;
+    match server.question(&stream, Ask::State).await? {
+        Answer::State { seq, state } => {
+            Ok(json_response(format!(r#"{{"seq":{},"state":{state}}}"#, seq.0)))
+        }
+        _ => Err(HttpError::internal()),
+    }
+}
+
+async fn records(
+    State(server): State<Arc<Server>>,
+    Path(stream): Path<String>,
+) -> Result<Response, HttpError> {
+    let stream = known(&server, &stream)?;
+    match server.question(&stream, Ask::Records).await? {
+        Answer::Records { seq, records } => {
+            let pairs: Vec<_> =
+                records.iter().map(|(key, record)| format!("{}:{record}", json(key))).collect();
+            let pairs = pairs.join(",");
+            Ok(json_response(format!(r#"{{"seq":{},"records":{{{pairs}}}}}"#, seq.0)))
+        }
+        _ => Err(HttpError::internal()),
+    }
+}
+
+async fn record(
+    State(server): State<Arc<Server>>,
+    Path((stream, key)): Path<(String, String)>,
+) -> Result<Response, HttpError> {
+    let stream = known(&server, &stream)?;
+    match server.question(&stream, Ask::Records).await? {
+        Answer::Records { seq, records } => {
+            let records: BTreeMap<_, _> = records.into_iter().collect();
+            let record = records.get(&key).ok_or_else(|| HttpError::no_record(&key))?;
+            let key = json(&key);
+            Ok(json_response(format!(r#"{{"seq":{},"key":{key},"record":{record}}}"#, seq.0)))
+        }
+        _ => Err(HttpError::internal()),
+    }
+}
+
+/// A stream of a model that this server runs.
+fn known(server: &Server, stream: &str) -> Result<StreamId, HttpError> {
+    let stream = StreamId::parse(stream).map_err(|e| HttpError::bad_stream(&e.to_string()))?;
+    match server.models().contains_key(stream.model()) {
+        true => Ok(stream),
+        false => Err(HttpError::unknown_model(stream.model())),
+    }
+}
+
+fn json_response(body: String) -> Response {
+    ([("content-type", "application/json")], body).into_response()
+}

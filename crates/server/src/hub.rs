@@ -1,0 +1,156 @@
+//! Who listens to which stream, and what happens to those who do not keep up.
+//!
+//! Keeps I7: what waits for one socket is bounded. A socket that lags is cut off from the stream
+//! and told the head, from which it sees that it must pull.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use twinstore_protocol::{Seq, StreamId};
+
+use crate::limits;
+use crate::stream::ask::{Answer, SessionId};
+use crate::stream::commit::Commit;
+
+/// What a session is told by workers.
+#[derive(Debug)]
+pub enum Told {
+    /// The answer to its oldest open question about that stream.
+    Answer(StreamId, Answer),
+    /// Events are durable.
+    Commit(Arc<Commit>),
+    /// It did not keep up with that stream, whose head is this, and hears no more of it.
+    CutOff(StreamId, Seq),
+}
+
+/// Where a session is told things.
+#[derive(Clone, Debug)]
+pub struct Address {
+    // Not bounded by itself: commits are counted below, and each session has a bounded number of
+    // open questions.
+    sender: UnboundedSender<Told>,
+    waiting: Arc<Waiting>,
+}
+
+/// A session's end of its [`Address`].
+#[derive(Debug)]
+pub struct Mailbox {
+    receiver: UnboundedReceiver<Told>,
+    waiting: Arc<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    commits: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// Makes an address and its mailbox.
+#[must_use]
+pub fn mailbox() -> (Address, Mailbox) {
+    let (sender, receiver) = unbounded_channel();
+    let waiting = Arc::new(Waiting::default());
+    (Address { sender, waiting: Arc::clone(&waiting) }, Mailbox { receiver, waiting })
+}
+
+impl Address {
+    /// Answers an open question.
+    pub fn answer(&self, stream: &StreamId, answer: Answer) {
+        // A session that is gone needs no answer.
+        let _ = self.sender.send(Told::Answer(stream.clone(), answer));
+    }
+
+    /// False: the session does not keep up, or is gone.
+    fn offer(&self, commit: &Arc<Commit>) -> bool {
+        let full = self.waiting.commits.load(Ordering::Relaxed) >= limits::SOCKET_QUEUE_COMMITS
+            || self.waiting.bytes.load(Ordering::Relaxed) >= limits::SOCKET_QUEUE_BYTES;
+        if full {
+            return false;
+        }
+        self.waiting.commits.fetch_add(1, Ordering::Relaxed);
+        self.waiting.bytes.fetch_add(commit.bytes(), Ordering::Relaxed);
+        self.sender.send(Told::Commit(Arc::clone(commit))).is_ok()
+    }
+}
+
+impl Mailbox {
+    /// The next thing told; waits for it.
+    pub async fn next(&mut self) -> Option<Told> {
+        let told = self.receiver.recv().await?;
+        if let Told::Commit(commit) = &told {
+            self.waiting.commits.fetch_sub(1, Ordering::Relaxed);
+            self.waiting.bytes.fetch_sub(commit.bytes(), Ordering::Relaxed);
+        }
+        Some(told)
+    }
+}
+
+/// The listeners of streams.
+#[derive(Debug, Default)]
+pub struct Hub {
+    streams: BTreeMap<StreamId, BTreeMap<SessionId, Address>>,
+}
+
+impl Hub {
+    /// From here on that session is told each commit of the stream.
+    pub fn subscribe(&mut self, stream: &StreamId, session: SessionId, address: Address) {
+        self.streams.entry(stream.clone()).or_default().insert(session, address);
+    }
+
+    /// From here on it is not.
+    pub fn unsubscribe(&mut self, stream: &StreamId, session: SessionId) {
+        if let Some(listeners) = self.streams.get_mut(stream) {
+            listeners.remove(&session);
+            if listeners.is_empty() {
+                self.streams.remove(stream);
+            }
+        }
+    }
+
+    /// Tells everyone who listens.
+    pub fn publish(&mut self, commit: &Arc<Commit>) {
+        let Some(listeners) = self.streams.get_mut(&commit.stream) else { return };
+        let head = Seq(commit.after.0 + commit.events.len() as u64);
+        listeners.retain(|_, address| {
+            let kept = address.offer(commit);
+            if !kept {
+                let _ = address.sender.send(Told::CutOff(commit.stream.clone(), head));
+            }
+            kept
+        });
+        if listeners.is_empty() {
+            self.streams.remove(&commit.stream);
+        }
+    }
+
+    /// Whether anyone listens.
+    #[must_use]
+    pub fn listens(&self, stream: &StreamId) -> bool {
+        self.streams.contains_key(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use twinstore_protocol::LogId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_does_not_keep_up_is_cut_off() {
+        let stream = StreamId::parse("m/x").unwrap();
+        let (mut hub, (address, mut mailbox)) = (Hub::default(), mailbox());
+        hub.subscribe(&stream, SessionId(1), address);
+        let commit = Commit::new(stream.clone(), LogId("l".to_owned()), Seq(4), Vec::new());
+        for _ in 0..=limits::SOCKET_QUEUE_COMMITS {
+            hub.publish(&commit);
+        }
+        assert!(!hub.listens(&stream));
+        for _ in 0..limits::SOCKET_QUEUE_COMMITS {
+            assert!(matches!(mailbox.next().await, Some(Told::Commit(_))));
+        }
+        assert!(matches!(mailbox.next().await, Some(Told::CutOff(_, Seq(4)))));
+    }
+}

@@ -1,0 +1,206 @@
+//! The server of Twinstore as a library.
+//!
+//! Actions come in by WebSocket or HTTP, a stream's worker asks its model, the log makes the
+//! event durable, and then everyone is told:
+//!
+//! ```text
+//!   socket ── session ──┐                         ┌── reducer (QuickJS)
+//!   socket ── session ──┼── shard ── worker ──────┤
+//!   HTTP ───────────────┘     └── hub             └── log (SQLite, memory)
+//! ```
+//!
+//! [`session`] and [`stream`] decide and do no I/O; [`socket`], [`shard`] and [`http`] do the I/O
+//! and decide nothing. All limits stand in [`limits`].
+#![forbid(unsafe_code)]
+
+pub mod action;
+mod error;
+pub mod event;
+pub mod fold;
+mod http;
+pub mod hub;
+pub mod limits;
+pub mod log;
+pub mod model;
+pub mod random;
+pub mod reducer;
+pub mod session;
+pub mod shard;
+mod socket;
+pub mod stream;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use twinstore_protocol::StreamId;
+
+use crate::error::HttpError;
+use crate::hub::{Address, Told, mailbox};
+use crate::log::{Log, WriteError};
+use crate::model::Models;
+use crate::reducer::QuickJs;
+use crate::shard::{Shards, Shared};
+use crate::stream::ask::{Answer, Ask, Command, SessionId};
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Options {
+    /// The models by name.
+    pub models: Models,
+    /// Where events lie.
+    pub log: Arc<dyn Log>,
+    /// A directory of files to serve beside the API.
+    pub www: Option<PathBuf>,
+    /// Threads for reducers.
+    pub threads: usize,
+    /// The most entries in one commit.
+    pub commit_entries: usize,
+}
+
+impl Options {
+    /// The usual ones, for these models and this log.
+    #[must_use]
+    pub fn new(models: Models, log: Arc<dyn Log>) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.min(limits::REDUCER_THREADS);
+        Self { models, log, www: None, threads, commit_entries: limits::COMMIT_ENTRIES }
+    }
+}
+
+/// A running server, without its listener.
+#[derive(Debug)]
+pub struct Server {
+    models: Arc<Models>,
+    log: Arc<dyn Log>,
+    shards: Shards,
+    www: Option<PathBuf>,
+    sessions: AtomicU64,
+    stopping: watch::Sender<bool>,
+}
+
+/// Why a server cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The models cannot be kept beside their events.
+    #[error(transparent)]
+    KeepModel(#[from] WriteError),
+    /// The system gives no thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+    /// The listener failed.
+    #[error("cannot listen")]
+    Listen(#[source] std::io::Error),
+}
+
+impl Server {
+    /// Keeps the models in the store and starts the reducer threads.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub fn start(options: Options) -> Result<Arc<Self>, ServerError> {
+        for model in options.models.values() {
+            options.log.put_model((**model).clone())?;
+        }
+        let models = Arc::new(options.models);
+        let shared = Shared {
+            models: Arc::clone(&models),
+            log: Arc::clone(&options.log),
+            engine: Arc::new(QuickJs),
+            commit_entries: options.commit_entries.max(1),
+        };
+        let shards = Shards::start(options.threads, &shared).map_err(ServerError::Thread)?;
+        Ok(Arc::new(Self {
+            models,
+            log: options.log,
+            shards,
+            www: options.www,
+            sessions: AtomicU64::new(1),
+            stopping: watch::Sender::new(false),
+        }))
+    }
+
+    /// Finishes what was taken, keeps snapshots and closes the log. Blocks until it is done.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+        self.shards.stop();
+        self.log.close();
+    }
+
+    pub(crate) fn models(&self) -> &Arc<Models> {
+        &self.models
+    }
+
+    pub(crate) fn log(&self) -> &Arc<dyn Log> {
+        &self.log
+    }
+
+    pub(crate) fn www(&self) -> Option<&Path> {
+        self.www.as_deref()
+    }
+
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    pub(crate) fn next_session(&self) -> SessionId {
+        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn ask(&self, stream: &StreamId, command: Command<Address>) {
+        self.shards.ask(stream, command);
+    }
+
+    /// Asks once and waits for the answer.
+    pub(crate) async fn question(&self, stream: &StreamId, ask: Ask) -> Result<Answer, HttpError> {
+        let (to, mut mailbox) = mailbox();
+        self.ask(stream, Command { to, by: self.next_session(), ask });
+        match mailbox.next().await {
+            Some(Told::Answer(_, answer)) => Ok(answer),
+            _ => Err(HttpError::internal()),
+        }
+    }
+}
+
+/// The server's routes: `/sync`, `/streams/…`, `/healthz`, and files where there are any.
+pub fn app(server: Arc<Server>) -> Router {
+    http::routes(server)
+}
+
+/// Serves until `shutdown` resolves, then closes sockets, finishes what was taken and returns.
+///
+/// # Errors
+/// [`ServerError::Listen`].
+pub async fn run(
+    listener: TcpListener,
+    server: Arc<Server>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServerError> {
+    let stopping = Arc::clone(&server);
+    let graceful = async move {
+        shutdown.await;
+        tracing::info!("stopping");
+        stopping.stopping.send_replace(true);
+    };
+    let serving = axum::serve(listener, app(Arc::clone(&server))).with_graceful_shutdown(graceful);
+    let mut stopped = server.stopping();
+    let late = async {
+        // It only fails once the server is gone.
+        let _ = stopped.wait_for(|stopping| *stopping).await;
+        tokio::time::sleep(limits::SHUTDOWN).await;
+    };
+    let served = tokio::select! {
+        served = serving.into_future() => served.map_err(ServerError::Listen),
+        () = late => Ok(()),
+    };
+    let blocking = tokio::task::spawn_blocking(move || server.stop());
+    if blocking.await.is_err() {
+        tracing::error!("stopping panicked");
+    }
+    served
+}

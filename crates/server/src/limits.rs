@@ -1,0 +1,134 @@
+//! Every limit of the server (DESIGN I7). What the wire takes is told to clients in their welcome.
+//!
+//! Past each of them comes a typed refusal or error, never an unbounded queue.
+
+use std::time::Duration;
+
+pub use twinstore_protocol::WireLimits;
+
+/// What the wire takes.
+pub const WIRE: WireLimits = WireLimits::DEFAULT;
+
+/// How often a client is asked to ping, in milliseconds.
+pub const PING_MS: u32 = 20_000;
+
+/// A twin socket that says nothing for this long is closed.
+pub const IDLE: Duration = Duration::from_millis(3 * PING_MS as u64);
+
+/// A socket that takes nothing for this long is closed.
+pub const WRITE_STALL: Duration = Duration::from_secs(30);
+
+/// A message up to this size is read whole, so that its sender can be told that it is too large
+/// before the socket is closed; beyond it the socket is closed at once.
+pub const READ_BYTES_MAX: usize = 4 * WIRE.frame_bytes as usize;
+
+/// Streams that one socket may carry.
+pub const SOCKET_STREAMS: usize = 64;
+
+/// Clients that one hello or pull may name.
+pub const HELLO_CLIENTS: usize = 1_000;
+
+/// Questions that one socket may have open before its frames are no longer read.
+pub const SOCKET_OPEN_ASKS: usize = 64;
+
+/// Commits that may wait for one socket before it is cut off from the stream.
+pub const SOCKET_QUEUE_COMMITS: usize = 1_024;
+
+/// Bytes of commits that may wait for one socket before it is cut off from the stream.
+pub const SOCKET_QUEUE_BYTES: usize = 8 << 20;
+
+/// Submissions that may wait for one stream; the next is refused as busy.
+pub const STREAM_QUEUE: usize = 4_096;
+
+/// Entries in one commit of one stream.
+pub const COMMIT_ENTRIES: usize = 1_000;
+
+/// Bytes of actions in one commit of one stream, so that its frame stays under the frame limit.
+pub const COMMIT_BYTES: usize = 512 << 10;
+
+/// Appends, of different streams, in one transaction.
+pub const GROUP_APPENDS: usize = 1_000;
+
+/// Events in one page of a catch-up.
+pub const PAGE_EVENTS: usize = 500;
+
+/// Bytes of one page of a catch-up (the event that reaches it is the last).
+pub const PAGE_BYTES: usize = 256 << 10;
+
+/// A cursor further behind than this gets a snapshot.
+pub const CATCH_UP_EVENTS: u64 = 5_000;
+
+/// Bytes of state text in one part of a snapshot. Escaping may double them.
+pub const SNAPSHOT_PART_BYTES: usize = 256 << 10;
+
+/// Events after which a stream's state is stored again.
+pub const SNAPSHOT_EVERY: u64 = 1_000;
+
+/// Snapshots kept of one stream.
+pub const SNAPSHOTS_KEPT: u32 = 2;
+
+/// Rejections listed for one client.
+pub const REJECTIONS_LISTED: usize = 100;
+
+/// Clients whose last number is kept in memory per stream; the log knows the others.
+pub const CLIENTS_CACHED: usize = 10_000;
+
+/// Streams that one reducer thread keeps loaded while nobody listens to them.
+pub const STREAMS_IDLE: usize = 64;
+
+/// Events in one answer of `GET …/events`.
+pub const HTTP_EVENTS: usize = 1_000;
+
+/// Bytes of one HTTP body: a full batch of actions and what surrounds it.
+pub const HTTP_BODY_BYTES: usize = 256 << 10;
+
+/// Characters of a thrown message that become a reason.
+pub const REASON_CHARS: usize = 1_000;
+
+/// Calls of the interrupt handler (some 10,000 jumps each) in one decision.
+pub const REDUCER_STEPS: u32 = 1_000;
+
+/// The same where a model is loaded.
+pub const LOAD_STEPS: u32 = 10 * REDUCER_STEPS;
+
+/// The same where an accepted event is folded.
+pub const FOLD_STEPS: u32 = 100 * REDUCER_STEPS;
+
+/// Bytes that a model and its state may take while an action is decided.
+pub const REDUCER_MEMORY: usize = 64 << 20;
+
+/// The same where an accepted event is folded: another heap's garbage must not stop a stream.
+pub const FOLD_MEMORY: usize = 16 * REDUCER_MEMORY;
+
+/// Bytes of stack for a decision.
+pub const REDUCER_STACK: usize = 1 << 20;
+
+/// The same where an accepted event is folded.
+pub const FOLD_STACK: usize = 16 << 20;
+
+/// Stack of a reducer thread: a fold's and ample room for the engine itself.
+pub const THREAD_STACK: usize = 32 << 20;
+
+/// A decision or fold that takes this long drops the worker and decides nothing.
+pub const REDUCER_WALL: Duration = Duration::from_secs(60);
+
+/// How long a shutdown may take.
+pub const SHUTDOWN: Duration = Duration::from_secs(20);
+
+/// Nesting of a state.
+pub const STATE_DEPTH: usize = 500;
+
+/// Clients whose rejections one socket is told, per stream.
+pub const NAMED_CLIENTS: usize = 10_000;
+
+/// Bytes of a client's id.
+pub const CLIENT_ID_BYTES: usize = 100;
+
+/// How long a closing socket waits for its peer's goodbye.
+pub const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Bytes of events after which one answer of `GET …/events` ends.
+pub const HTTP_EVENTS_BYTES: usize = 4 << 20;
+
+/// Reducer threads, where the machine has as many cores.
+pub const REDUCER_THREADS: usize = 8;

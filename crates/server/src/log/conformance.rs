@@ -1,0 +1,244 @@
+//! What every backend must do: one suite, run on each (`conformance::check`).
+//!
+//! A new backend is done when it passes. Public, so that backends elsewhere can run it.
+
+use std::sync::mpsc::channel;
+
+use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId};
+
+use super::{Append, AppendError, Head, Log, Page, Snapshot, StoredModel};
+use crate::event::{Parts, StoredEvent};
+
+/// Runs all checks, each on a new log.
+///
+/// # Panics
+/// Where a check finds a fault.
+pub fn check(new: &dyn Fn() -> Box<dyn Log>) {
+    an_empty_log_is_empty(&*new());
+    an_append_is_read_back(&*new());
+    a_page_ends_by_count_and_by_bytes(&*new());
+    another_head_is_a_conflict(&*new());
+    streams_do_not_meet(&*new());
+    clients_and_verdicts(&*new());
+    records_follow_the_log(&*new());
+    snapshots_are_found_by_place(&*new());
+    models_are_kept(&*new());
+    one_of_many_racing_appends_wins(&*new());
+    nothing_is_written_once_closed(&*new());
+}
+
+/// Appends and waits for the outcome.
+///
+/// # Errors
+/// As the log's.
+///
+/// # Panics
+/// Where the log never answers.
+pub fn append(log: &dyn Log, append: Append) -> Result<Head, AppendError> {
+    let (done, outcome) = channel();
+    log.append(append, Box::new(move |result| done.send(result).expect("the check waits")));
+    outcome.recv().expect("an append is answered")
+}
+
+/// Makes appends of a stream by one client; each third action is rejected.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The stream.
+    pub stream: StreamId,
+    /// Its log.
+    pub log: LogId,
+    /// The client.
+    pub client: ClientId,
+}
+
+impl Sample {
+    /// For the stream of that name.
+    ///
+    /// # Panics
+    /// Where it is not a stream's name.
+    #[must_use]
+    pub fn new(stream: &str) -> Self {
+        Self {
+            stream: StreamId::parse(stream).expect("a stream's name"),
+            log: LogId(format!("log of {stream}")),
+            client: ClientId("20261123-a".to_owned()),
+        }
+    }
+
+    /// The first `count` events.
+    #[must_use]
+    pub fn append(&self, count: u64) -> Append {
+        self.append_after(0, count)
+    }
+
+    /// The `count` events after a place.
+    #[must_use]
+    pub fn append_after(&self, after: u64, count: u64) -> Append {
+        let events = (after + 1..=after + count).map(|seq| self.event(seq)).collect();
+        let stream = self.stream.clone();
+        Append { stream, log: self.log.clone(), after: Seq(after), events, records: Vec::new() }
+    }
+
+    fn event(&self, seq: u64) -> StoredEvent {
+        let rejected = seq
+            .is_multiple_of(3)
+            .then(|| Rejection { code: "invalid".to_owned(), reason: format!("event {seq}") });
+        let parts = Parts {
+            seq: Seq(seq),
+            client: &self.client,
+            // Numbers 2, 4, 6 …: each settles the odd one before as well.
+            n: N(2 * seq),
+            from: Some(N(2 * seq - 1)),
+            at: 1_000 + seq,
+            kind: "sample",
+            model: "0123456789abcdef",
+            schema: 1,
+            action: r#"{"type":"sample","text":"ü\ud800"}"#,
+        };
+        StoredEvent::new(&Chain(format!("{:016x}", seq - 1)), parts, rejected)
+    }
+}
+
+const ALL: Page = Page { events: 1_000, bytes: usize::MAX };
+
+fn an_empty_log_is_empty(log: &dyn Log) {
+    let Sample { stream, client, .. } = Sample::new("m/empty");
+    assert_eq!(log.head(&stream).unwrap(), None);
+    assert_eq!(log.read(&stream, Seq(0), ALL).unwrap(), []);
+    assert_eq!(log.chain(&stream, Seq(0)).unwrap(), None);
+    assert_eq!(log.last_n(&stream, &client).unwrap(), N(0));
+    assert_eq!(log.rejections(&stream, &client, N(0), 9).unwrap(), []);
+    assert_eq!(log.verdict(&stream, &client, N(1)).unwrap(), None);
+    assert_eq!(log.records(&stream).unwrap(), []);
+    assert_eq!(log.snapshot(&stream, Seq::MAX).unwrap(), None);
+    assert_eq!(log.model("none").unwrap(), None);
+}
+
+fn an_append_is_read_back(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    let first = sample.append(3);
+    assert_eq!(append(log, first.clone()).unwrap(), first.head());
+    let second = sample.append_after(3, 2);
+    append(log, second.clone()).unwrap();
+    assert_eq!(log.head(&sample.stream).unwrap(), Some(second.head()));
+    let all: Vec<_> = first.events.into_iter().chain(second.events).collect();
+    assert_eq!(log.read(&sample.stream, Seq(0), ALL).unwrap(), all);
+    assert_eq!(log.read(&sample.stream, Seq(4), ALL).unwrap(), all[4..]);
+    assert_eq!(log.read(&sample.stream, Seq(5), ALL).unwrap(), []);
+    assert_eq!(log.chain(&sample.stream, Seq(2)).unwrap().as_ref(), Some(&all[1].chain));
+    assert_eq!(log.chain(&sample.stream, Seq(6)).unwrap(), None);
+}
+
+fn a_page_ends_by_count_and_by_bytes(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    append(log, sample.append(10)).unwrap();
+    let len = |page| log.read(&sample.stream, Seq(2), page).unwrap().len();
+    assert_eq!(len(Page { events: 3, bytes: usize::MAX }), 3);
+    assert_eq!(len(Page { events: 9, bytes: 1 }), 1);
+}
+
+fn another_head_is_a_conflict(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    let conflict = |appended: Append| {
+        let outcome = append(log, appended);
+        assert!(matches!(outcome, Err(AppendError::Conflict { .. })), "{outcome:?}");
+    };
+    conflict(sample.append_after(1, 1));
+    append(log, sample.append(2)).unwrap();
+    conflict(sample.append(1));
+    conflict(sample.append_after(1, 1));
+    conflict(sample.append_after(3, 1));
+    let other = Sample { log: LogId("another".to_owned()), ..sample.clone() };
+    conflict(other.append_after(2, 1));
+    assert_eq!(log.head(&sample.stream).unwrap().unwrap().seq, Seq(2));
+    assert_eq!(log.last_n(&sample.stream, &sample.client).unwrap(), N(4));
+}
+
+fn streams_do_not_meet(log: &dyn Log) {
+    let (one, two) = (Sample::new("m/one"), Sample::new("other/one"));
+    append(log, one.append(2)).unwrap();
+    append(log, two.append(3)).unwrap();
+    assert_eq!(log.head(&one.stream).unwrap().unwrap().seq, Seq(2));
+    assert_eq!(log.read(&two.stream, Seq(0), ALL).unwrap().len(), 3);
+    assert_eq!(log.last_n(&one.stream, &one.client).unwrap(), N(4));
+}
+
+fn clients_and_verdicts(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    append(log, sample.append(7)).unwrap();
+    let Sample { stream, client, .. } = &sample;
+    assert_eq!(log.last_n(stream, client).unwrap(), N(14));
+    let verdict = |n| log.verdict(stream, client, N(n)).unwrap();
+    assert_eq!(verdict(15), None);
+    let settled = verdict(4).unwrap();
+    assert_eq!((settled.n, settled.seq, settled.error), (N(4), Seq(2), None));
+    // A number that was skipped has the event that settled it.
+    let skipped = verdict(5).unwrap();
+    assert_eq!((skipped.n, skipped.seq), (N(6), Seq(3)));
+    assert_eq!(skipped.error.unwrap().reason, "event 3");
+    let rows = |from, limit| {
+        let rows = log.rejections(stream, client, N(from), limit).unwrap();
+        rows.iter().map(|row| row.seq.0).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(0, 9), [3, 6]);
+    assert_eq!(rows(7, 9), [6]);
+    assert_eq!(rows(0, 1), [6]);
+}
+
+fn records_follow_the_log(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    let record = |key: &str, json: Option<&str>| (key.to_owned(), json.map(str::to_owned));
+    let mut first = sample.append(1);
+    first.records = vec![record("b", Some("1")), record("a", Some("{}"))];
+    append(log, first).unwrap();
+    let mut second = sample.append_after(1, 1);
+    second.records = vec![record("a", None), record("b", Some("2"))];
+    append(log, second).unwrap();
+    assert_eq!(log.records(&sample.stream).unwrap(), [("b".to_owned(), "2".to_owned())]);
+}
+
+fn snapshots_are_found_by_place(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    let put = |seq: u64| {
+        let state = format!("{seq}");
+        log.put_snapshot(&sample.stream, Snapshot { seq: Seq(seq), model: "h".to_owned(), state });
+    };
+    [1, 5, 9, 9].into_iter().for_each(put);
+    // Whatever is written before an append is there after it.
+    append(log, sample.append(1)).unwrap();
+    let at = |seq| log.snapshot(&sample.stream, Seq(seq)).unwrap().map(|s| s.state);
+    assert_eq!(at(100).as_deref(), Some("9"));
+    assert_eq!(at(8).as_deref(), Some("5"));
+    assert_eq!(at(4), None, "only the newest are kept");
+}
+
+fn models_are_kept(log: &dyn Log) {
+    let model = StoredModel {
+        hash: "h".to_owned(),
+        name: "m".to_owned(),
+        schema: 2,
+        source: "export default s => s".to_owned(),
+    };
+    log.put_model(model.clone()).unwrap();
+    log.put_model(model.clone()).unwrap();
+    assert_eq!(log.model("h").unwrap(), Some(model));
+}
+
+fn one_of_many_racing_appends_wins(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    let wins = std::thread::scope(|scope| {
+        let racers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| append(log, sample.append(2)).is_ok())).collect();
+        racers.into_iter().filter_map(|racer| racer.join().ok()).filter(|won| *won).count()
+    });
+    assert_eq!(wins, 1);
+    assert_eq!(log.read(&sample.stream, Seq(0), ALL).unwrap().len(), 2);
+}
+
+fn nothing_is_written_once_closed(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    append(log, sample.append(1)).unwrap();
+    log.close();
+    assert!(append(log, sample.append_after(1, 1)).is_err());
+    assert_eq!(log.head(&sample.stream).unwrap().unwrap().seq, Seq(1));
+}

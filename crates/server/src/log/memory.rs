@@ -1,0 +1,226 @@
+//! A log in memory: for tests, trials and the simulator. Nothing survives the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
+
+use super::{
+    Append, AppendError, Done, Head, Log, Page, ReadError, Snapshot, StoredModel, Verdict,
+    WriteError,
+};
+use crate::event::StoredEvent;
+use crate::limits;
+
+/// A [`Log`] that lives as long as its process.
+#[derive(Debug, Default)]
+pub struct MemoryLog {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    streams: BTreeMap<StreamId, Stream>,
+    models: BTreeMap<String, StoredModel>,
+    closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    head: Option<Head>,
+    events: Vec<StoredEvent>,
+    /// Places in `events`, by client and number.
+    by_client: BTreeMap<(ClientId, N), usize>,
+    records: BTreeMap<String, String>,
+    snapshots: BTreeMap<Seq, Snapshot>,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere leaves nothing half-written: each write is one step under the lock.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn in_stream<T: Default>(&self, stream: &StreamId, f: impl FnOnce(&Stream) -> T) -> T {
+        self.lock().streams.get(stream).map(f).unwrap_or_default()
+    }
+}
+
+impl Inner {
+    fn append(&mut self, append: Append) -> Result<Head, AppendError> {
+        if self.closed {
+            return Err(AppendError::Failed("the log is closed".into()));
+        }
+        let stream = self.streams.entry(append.stream.clone()).or_default();
+        let expected = match &stream.head {
+            Some(head) => head.seq == append.after && head.log == append.log,
+            None => append.after == Seq(0),
+        };
+        if !expected {
+            return Err(AppendError::Conflict { expected: append.after.0 });
+        }
+        let head = append.head();
+        stream.take(append);
+        stream.head = Some(head.clone());
+        Ok(head)
+    }
+}
+
+impl Stream {
+    fn take(&mut self, append: Append) {
+        for event in append.events {
+            assert_eq!(event.seq.0, self.events.len() as u64 + 1, "I3: seq is gap-free");
+            let key = (event.client.clone(), event.n);
+            let before = self.by_client.insert(key, self.events.len());
+            assert!(before.is_none(), "I5: a number is used once");
+            self.events.push(event);
+        }
+        for (key, record) in append.records {
+            match record {
+                Some(record) => self.records.insert(key, record),
+                None => self.records.remove(&key),
+            };
+        }
+    }
+
+    fn of_client(
+        &self,
+        client: &ClientId,
+        from: N,
+    ) -> impl DoubleEndedIterator<Item = &StoredEvent> {
+        let range = (client.clone(), from)..=(client.clone(), N(u64::MAX));
+        self.by_client.range(range).map(|(_, place)| &self.events[*place])
+    }
+}
+
+impl Log for MemoryLog {
+    fn append(&self, append: Append, done: Done) {
+        let outcome = self.lock().append(append);
+        done(outcome);
+    }
+
+    fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
+        Ok(self.in_stream(stream, |s| s.head.clone()))
+    }
+
+    fn read(
+        &self,
+        stream: &StreamId,
+        after: Seq,
+        page: Page,
+    ) -> Result<Vec<StoredEvent>, ReadError> {
+        let after = usize::try_from(after.0).unwrap_or(usize::MAX);
+        Ok(self.in_stream(stream, |s| {
+            let events = s.events.get(after..).unwrap_or_default();
+            page.cut(events.iter().cloned())
+        }))
+    }
+
+    fn chain(&self, stream: &StreamId, seq: Seq) -> Result<Option<Chain>, ReadError> {
+        let place = usize::try_from(seq.0).unwrap_or(usize::MAX).checked_sub(1);
+        Ok(self.in_stream(stream, |s| {
+            place.and_then(|place| s.events.get(place)).map(|event| event.chain.clone())
+        }))
+    }
+
+    fn last_n(&self, stream: &StreamId, client: &ClientId) -> Result<N, ReadError> {
+        Ok(self.in_stream(stream, |s| {
+            s.of_client(client, N(0)).next_back().map(|event| event.n).unwrap_or_default()
+        }))
+    }
+
+    fn rejections(
+        &self,
+        stream: &StreamId,
+        client: &ClientId,
+        from: N,
+        limit: usize,
+    ) -> Result<Vec<RejectionRow>, ReadError> {
+        let mut rows = self.in_stream(stream, |s| {
+            s.of_client(client, from).rev().filter_map(row).take(limit).collect::<Vec<_>>()
+        });
+        rows.reverse();
+        Ok(rows)
+    }
+
+    fn verdict(
+        &self,
+        stream: &StreamId,
+        client: &ClientId,
+        n: N,
+    ) -> Result<Option<Verdict>, ReadError> {
+        Ok(self.in_stream(stream, |s| {
+            let event = s.of_client(client, n).next().filter(|event| event.first_n() <= n)?;
+            Some(Verdict { n: event.n, seq: event.seq, error: event.error.clone() })
+        }))
+    }
+
+    fn records(&self, stream: &StreamId) -> Result<Vec<(String, String)>, ReadError> {
+        Ok(self.in_stream(stream, |s| s.records.clone().into_iter().collect()))
+    }
+
+    fn snapshot(&self, stream: &StreamId, at_most: Seq) -> Result<Option<Snapshot>, ReadError> {
+        Ok(self.in_stream(stream, |s| {
+            s.snapshots.range(..=at_most).next_back().map(|(_, snapshot)| snapshot.clone())
+        }))
+    }
+
+    fn put_snapshot(&self, stream: &StreamId, snapshot: Snapshot) {
+        let mut inner = self.lock();
+        let snapshots = &mut inner.streams.entry(stream.clone()).or_default().snapshots;
+        snapshots.insert(snapshot.seq, snapshot);
+        while snapshots.len() > limits::SNAPSHOTS_KEPT as usize {
+            snapshots.pop_first();
+        }
+    }
+
+    fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError> {
+        Ok(self.lock().models.get(hash).cloned())
+    }
+
+    fn put_model(&self, model: StoredModel) -> Result<(), WriteError> {
+        self.lock().models.insert(model.hash.clone(), model);
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+    }
+}
+
+impl Page {
+    /// As many events as fit.
+    pub(crate) fn cut(self, events: impl Iterator<Item = StoredEvent>) -> Vec<StoredEvent> {
+        let mut bytes = 0;
+        let mut page = Vec::new();
+        for event in events.take(self.events) {
+            bytes += event.body.len();
+            page.push(event);
+            if bytes >= self.bytes {
+                break;
+            }
+        }
+        page
+    }
+}
+
+fn row(event: &StoredEvent) -> Option<RejectionRow> {
+    let error = event.error.clone()?;
+    Some(RejectionRow { n: event.n, seq: event.seq, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conforms() {
+        crate::log::conformance::check(&|| Box::new(MemoryLog::new()));
+    }
+}

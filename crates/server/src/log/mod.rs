@@ -1,0 +1,236 @@
+//! What a backend must give: an atomic append guarded by a stored head, and reads.
+//!
+//! Keeps I8: the append of a batch with its clients' `n` is one write, guarded by the head that
+//! the caller believes in. Everything else here can be rebuilt from the base and the log after it.
+//! Not here: when to append and what to do with a failure (`stream.rs`).
+
+pub mod conformance;
+mod memory;
+mod sqlite;
+
+use std::fmt;
+
+use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, RejectionRow, Seq, StreamId};
+
+use crate::event::StoredEvent;
+
+pub use memory::MemoryLog;
+pub use sqlite::{OpenError, SqliteLog};
+
+/// Where a log stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Which log.
+    pub log: LogId,
+    /// Its last place.
+    pub seq: Seq,
+    /// The chain there.
+    pub chain: Chain,
+}
+
+/// One atomic write: events with their clients' numbers, guarded by the head they follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Which log; with `after` = 0 the log that this append begins.
+    pub log: LogId,
+    /// The head that is expected.
+    pub after: Seq,
+    /// The events `after + 1, after + 2, …`, at least one.
+    pub events: Vec<StoredEvent>,
+    /// The records that the batch changed; `None`: deleted.
+    pub records: Vec<(String, Option<String>)>,
+}
+
+impl Append {
+    /// The head after it.
+    ///
+    /// # Panics
+    /// Where there is no event.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        let last = self.events.last().expect("an append holds at least one event");
+        Head { log: self.log.clone(), seq: last.seq, chain: last.chain.clone() }
+    }
+}
+
+/// Why an append did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Nothing was written: the stored head is another one.
+    #[error("the stored head is not {expected}")]
+    Conflict {
+        /// The head that was expected.
+        expected: u64,
+    },
+    /// Nothing was written.
+    #[error("nothing was written")]
+    Failed(#[source] BackendError),
+    /// It was written or not: the log must be read.
+    #[error("whether it was written is not known")]
+    Unknown(#[source] BackendError),
+}
+
+/// A failed read, by what was read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {what}")]
+pub struct ReadError {
+    /// What was read.
+    pub what: &'static str,
+    /// The backend's own error.
+    #[source]
+    pub source: BackendError,
+}
+
+/// A failed write of something other than events.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {what}")]
+pub struct WriteError {
+    /// What was written.
+    pub what: &'static str,
+    /// The backend's own error.
+    #[source]
+    pub source: BackendError,
+}
+
+/// A backend's own error.
+pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Called once with the outcome of an append, on any thread, and not before it is durable.
+pub type Done = Box<dyn FnOnce(Result<Head, AppendError>) + Send>;
+
+/// How much one read may give: at least one event where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many events.
+    pub events: usize,
+    /// The event whose body reaches so many bytes is the last.
+    pub bytes: usize,
+}
+
+/// A state at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The state is the fold up to here.
+    pub seq: Seq,
+    /// The hash of the model that folded it.
+    pub model: String,
+    /// The state as JSON text.
+    pub state: String,
+}
+
+/// A model as it was run, kept for as long as its events are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredModel {
+    /// The first 16 hex digits of SHA-256(source).
+    pub hash: String,
+    /// The name it was run under.
+    pub name: String,
+    /// Its schema.
+    pub schema: u32,
+    /// Its source.
+    pub source: String,
+}
+
+/// The event that ended an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The event's own number: above the one asked for where that was dropped.
+    pub n: N,
+    /// Its place.
+    pub seq: Seq,
+    /// Why it was rejected.
+    pub error: Option<Rejection>,
+}
+
+/// The events of streams, their clients and what is kept beside them.
+///
+/// Reads see every append whose [`Done`] was called, and nothing of one that failed.
+pub trait Log: Send + Sync + fmt::Debug {
+    /// Writes all of it or nothing, and then says so.
+    fn append(&self, append: Append, done: Done);
+
+    /// Where the stream's log stands; `None`: it has no event.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError>;
+
+    /// The events after a place, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn read(
+        &self,
+        stream: &StreamId,
+        after: Seq,
+        page: Page,
+    ) -> Result<Vec<StoredEvent>, ReadError>;
+
+    /// The chain at a place, where there is an event.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn chain(&self, stream: &StreamId, seq: Seq) -> Result<Option<Chain>, ReadError>;
+
+    /// A client's last number that has a verdict; 0: none.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn last_n(&self, stream: &StreamId, client: &ClientId) -> Result<N, ReadError>;
+
+    /// A client's rejections at or after `from`: the last `limit` of them, in order.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn rejections(
+        &self,
+        stream: &StreamId,
+        client: &ClientId,
+        from: N,
+        limit: usize,
+    ) -> Result<Vec<RejectionRow>, ReadError>;
+
+    /// The verdict of `(client, n)`: of the event that settled that number.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn verdict(
+        &self,
+        stream: &StreamId,
+        client: &ClientId,
+        n: N,
+    ) -> Result<Option<Verdict>, ReadError>;
+
+    /// The records as of the head, by key.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn records(&self, stream: &StreamId) -> Result<Vec<(String, String)>, ReadError>;
+
+    /// The newest snapshot at or before a place.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn snapshot(&self, stream: &StreamId, at_most: Seq) -> Result<Option<Snapshot>, ReadError>;
+
+    /// Keeps a snapshot, and drops the oldest beyond those kept. It may be lost: it can be rebuilt.
+    fn put_snapshot(&self, stream: &StreamId, snapshot: Snapshot);
+
+    /// A model by its hash.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError>;
+
+    /// Keeps a model, durably, before its first event.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    fn put_model(&self, model: StoredModel) -> Result<(), WriteError>;
+
+    /// Ends all writing: what was handed over is written, what comes later fails.
+    fn close(&self);
+}

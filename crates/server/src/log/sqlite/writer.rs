@@ -1,0 +1,380 @@
+//! The one thread that writes: gathers what waits into one transaction, commits, then answers.
+//!
+//! Keeps I4 (answers after the commit; a failed fsync ends the process, since what lies in the
+//! system's cache can no longer be trusted) and I8 (each append is guarded by the stored head).
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior, params};
+use twinstore_protocol::StreamId;
+
+use super::{int, model_tables};
+use crate::event::StoredEvent;
+use crate::limits;
+use crate::log::{Append, AppendError, BackendError, Done, Head, Snapshot, StoredModel};
+
+/// A handle to the thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// None once the log is closed.
+    jobs: Mutex<Option<Sender<Job>>>,
+    commits: Arc<AtomicU64>,
+}
+
+enum Job {
+    Append(Append, Done),
+    PutSnapshot(StreamId, Snapshot),
+    PutModel(StoredModel, Sender<Result<(), BackendError>>),
+    LimitPages(u32),
+    Close(Sender<()>),
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+        // Not bounded here: each worker has at most one append under way.
+        let (jobs, inbox) = channel();
+        let commits = Arc::new(AtomicU64::new(0));
+        let thread = Thread { connection, models: BTreeSet::new(), commits: Arc::clone(&commits) };
+        thread::Builder::new().name("sqlite".to_owned()).spawn(move || thread.run(&inbox))?;
+        Ok(Self { jobs: Mutex::new(Some(jobs)), commits })
+    }
+
+    pub(super) fn append(&self, append: Append, done: Done) {
+        if let Err(Job::Append(_, done)) = self.send(Job::Append(append, done)) {
+            done(Err(AppendError::Failed(CLOSED.into())));
+        }
+    }
+
+    pub(super) fn put_snapshot(&self, stream: StreamId, snapshot: Snapshot) {
+        // Lost only once the log is closed, and it can be rebuilt.
+        let _ = self.send(Job::PutSnapshot(stream, snapshot));
+    }
+
+    pub(super) fn put_model(&self, model: StoredModel) -> Result<(), BackendError> {
+        let (done, outcome) = channel();
+        self.send(Job::PutModel(model, done)).map_err(|_| CLOSED)?;
+        outcome.recv().map_err(|_| BackendError::from(CLOSED))?
+    }
+
+    pub(super) fn limit_pages(&self, pages: u32) {
+        let _ = self.send(Job::LimitPages(pages));
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Waits for what was handed over.
+    pub(super) fn close(&self) {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (done, closed) = channel();
+        if let Some(jobs) = jobs
+            && jobs.send(Job::Close(done)).is_ok()
+        {
+            let _ = closed.recv();
+        }
+    }
+
+    /// Gives the job back where the log is closed.
+    fn send(&self, job: Job) -> Result<(), Job> {
+        match &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(jobs) => jobs.send(job).map_err(|unsent| unsent.0),
+            None => Err(job),
+        }
+    }
+}
+
+const CLOSED: &str = "the log is closed";
+
+struct Thread {
+    connection: Connection,
+    /// Models whose tables are there.
+    models: BTreeSet<String>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Thread {
+    fn run(mut self, inbox: &Receiver<Job>) {
+        while let Ok(first) = inbox.recv() {
+            let mut group = Vec::new();
+            let mut next = Some(first);
+            while let Some(job) = next {
+                match job {
+                    Job::Append(append, done) => group.push((append, done)),
+                    other => {
+                        self.commit(std::mem::take(&mut group));
+                        if self.alone(other) {
+                            return;
+                        }
+                    }
+                }
+                next =
+                    (group.len() < limits::GROUP_APPENDS).then(|| inbox.try_recv().ok()).flatten();
+            }
+            self.commit(group);
+        }
+    }
+
+    /// A job that is not part of a group; true: it was the last one.
+    fn alone(&mut self, job: Job) -> bool {
+        match job {
+            Job::Append(append, done) => self.commit(vec![(append, done)]),
+            Job::PutSnapshot(stream, snapshot) => {
+                if let Err(error) = self.put_snapshot(&stream, &snapshot) {
+                    tracing::error!(%stream, %error, "a snapshot could not be stored");
+                }
+            }
+            Job::PutModel(model, done) => {
+                let _ = done.send(self.put_model(&model).map_err(Into::into));
+            }
+            Job::LimitPages(pages) => self.limit_pages(pages),
+            Job::Close(done) => {
+                let _ = done.send(());
+                return true;
+            }
+        }
+        false
+    }
+
+    fn commit(&mut self, group: Vec<(Append, Done)>) {
+        if group.is_empty() {
+            return;
+        }
+        let (appends, dones): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        let outcomes = self.write(&appends);
+        for (done, outcome) in dones.into_iter().zip(outcomes) {
+            done(outcome);
+        }
+    }
+
+    /// One transaction for all of them.
+    fn write(&mut self, appends: &[Append]) -> Vec<Result<Head, AppendError>> {
+        let failed = |error: &rusqlite::Error| {
+            tracing::error!(%error, "a batch could not be stored");
+            let text = error.to_string();
+            appends.iter().map(|_| Err(AppendError::Failed(text.clone().into()))).collect()
+        };
+        if let Err(error) = self.ensure_tables(appends) {
+            return failed(&error);
+        }
+        let behavior = TransactionBehavior::Immediate;
+        let mut transaction = match self.connection.transaction_with_behavior(behavior) {
+            Ok(transaction) => transaction,
+            Err(error) => return failed(&error),
+        };
+        let outcomes: Result<Vec<_>, rusqlite::Error> =
+            appends.iter().map(|append| append_one(&mut transaction, append)).collect();
+        let outcomes = match outcomes {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                let outcomes = failed(&error);
+                drop(transaction);
+                return outcomes;
+            }
+        };
+        match transaction.commit() {
+            Ok(()) => {
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                outcomes
+            }
+            Err(error) => commit_failed(&error, appends),
+        }
+    }
+
+    fn ensure_tables(&mut self, appends: &[Append]) -> rusqlite::Result<()> {
+        for append in appends {
+            let model = append.stream.model();
+            if !self.models.contains(model) {
+                self.connection.execute_batch(&model_tables(model))?;
+                self.models.insert(model.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn put_snapshot(&mut self, stream: &StreamId, snapshot: &Snapshot) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO twin_snapshots (stream, seq, model, state) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO UPDATE SET model = excluded.model, state = excluded.state",
+            )?
+            .execute(params![
+                stream.as_str(),
+                int(snapshot.seq.0),
+                snapshot.model,
+                snapshot.state
+            ])?;
+        transaction
+            .prepare_cached(
+                "DELETE FROM twin_snapshots WHERE stream = ?1 AND seq NOT IN \
+                 (SELECT seq FROM twin_snapshots WHERE stream = ?1 ORDER BY seq DESC LIMIT ?2)",
+            )?
+            .execute(params![stream.as_str(), limits::SNAPSHOTS_KEPT])?;
+        transaction.commit()
+    }
+
+    fn put_model(&mut self, model: &StoredModel) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO twin_models (hash, name, schema, source) VALUES (?1, ?2, ?3, ?4) \
+                   ON CONFLICT DO NOTHING";
+        let row = params![model.hash, model.name, model.schema, model.source];
+        self.connection.execute(sql, row).map(drop)
+    }
+
+    fn limit_pages(&self, pages: u32) {
+        let most = if pages == 0 { i64::from(u32::MAX) - 1 } else { i64::from(pages) };
+        // The pragma answers with a row, the limit as it now is.
+        let set = self.connection.pragma_update_and_check(None, "max_page_count", most, |_| Ok(()));
+        if let Err(error) = set {
+            tracing::error!(%error, "the limit of pages could not be set");
+        }
+    }
+}
+
+/// A conflict, or a broken assertion, ends this append alone; any other error ends the group.
+fn append_one(
+    transaction: &mut Transaction<'_>,
+    append: &Append,
+) -> rusqlite::Result<Result<Head, AppendError>> {
+    let mut savepoint = transaction.savepoint()?;
+    match write_all(&mut savepoint, append) {
+        Ok(true) => {
+            savepoint.commit()?;
+            Ok(Ok(append.head()))
+        }
+        Ok(false) => {
+            savepoint.rollback()?;
+            Ok(Err(AppendError::Conflict { expected: append.after.0 }))
+        }
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            tracing::error!(stream = %append.stream, %error, "an append broke an assertion");
+            savepoint.rollback()?;
+            Ok(Err(AppendError::Failed(error.into())))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// False: the stored head is another one.
+fn write_all(savepoint: &mut Savepoint<'_>, append: &Append) -> rusqlite::Result<bool> {
+    if !move_head(savepoint, append)? {
+        return Ok(false);
+    }
+    for event in &append.events {
+        insert_event(savepoint, &append.stream, event)?;
+    }
+    write_clients(savepoint, append)?;
+    write_records(savepoint, append)?;
+    Ok(true)
+}
+
+/// I8: the guard is the stored head, not the absence of a key.
+fn move_head(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result<bool> {
+    let stream = append.stream.as_str();
+    if append.after.0 == 0 {
+        let sql = "INSERT INTO twin_streams (stream, log, head, chain) VALUES (?1, ?2, 0, '') \
+                   ON CONFLICT DO NOTHING";
+        savepoint.prepare_cached(sql)?.execute(params![stream, append.log.as_str()])?;
+    }
+    let head = append.head();
+    let sql = "UPDATE twin_streams SET head = ?1, chain = ?2 \
+               WHERE stream = ?3 AND head = ?4 AND log = ?5";
+    let moved = savepoint.prepare_cached(sql)?.execute(params![
+        int(head.seq.0),
+        head.chain.as_str(),
+        stream,
+        int(append.after.0),
+        append.log.as_str()
+    ])?;
+    Ok(moved == 1)
+}
+
+fn insert_event(
+    savepoint: &Savepoint<'_>,
+    stream: &StreamId,
+    event: &StoredEvent,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "INSERT INTO \"{}_events\" (stream, seq, client, n, from_n, at, type, model, schema, code, \
+         reason, body, chain, aside) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+         ?13, ?14)",
+        stream.model()
+    );
+    let error = event.error.as_ref();
+    savepoint.prepare_cached(&sql)?.execute(params![
+        stream.as_str(),
+        int(event.seq.0),
+        event.client.as_str(),
+        int(event.n.0),
+        event.from.map(|n| int(n.0)),
+        int(event.at),
+        event.kind,
+        event.model,
+        event.schema,
+        error.map(|e| e.code.as_str()),
+        error.map(|e| e.reason.as_str()),
+        event.body,
+        event.chain.as_str(),
+        event.aside
+    ])?;
+    Ok(())
+}
+
+fn write_clients(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO twin_clients (stream, client, last) VALUES (?1, ?2, ?3) \
+               ON CONFLICT DO UPDATE SET last = max(last, excluded.last)";
+    let mut statement = savepoint.prepare_cached(sql)?;
+    for event in &append.events {
+        statement.execute(params![
+            append.stream.as_str(),
+            event.client.as_str(),
+            int(event.n.0)
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_records(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result<()> {
+    let (model, stream) = (append.stream.model(), append.stream.as_str());
+    let seq = int(append.head().seq.0);
+    for (key, record) in &append.records {
+        match record {
+            Some(record) => {
+                let sql = format!(
+                    "INSERT INTO \"{model}\" (stream, key, record, seq) VALUES (?1, ?2, ?3, ?4) \
+                     ON CONFLICT DO UPDATE SET record = excluded.record, seq = excluded.seq"
+                );
+                savepoint.prepare_cached(&sql)?.execute(params![stream, key, record, seq])?;
+            }
+            None => {
+                let sql = format!("DELETE FROM \"{model}\" WHERE stream = ?1 AND key = ?2");
+                savepoint.prepare_cached(&sql)?.execute(params![stream, key])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn commit_failed(error: &rusqlite::Error, appends: &[Append]) -> Vec<Result<Head, AppendError>> {
+    tracing::error!(%error, "a commit did not succeed");
+    let extended = error.sqlite_error().map(|e| e.extended_code);
+    if matches!(extended, Some(IOERR_FSYNC | IOERR_DIR_FSYNC)) {
+        // I4. After a failed fsync the system may say that later ones succeed though data is lost.
+        tracing::error!("fsync failed: the process ends, start it again once the disk is well");
+        std::process::abort();
+    }
+    let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+    let text = error.to_string();
+    let outcome = |_| match full {
+        true => Err(AppendError::Failed(text.clone().into())),
+        false => Err(AppendError::Unknown(text.clone().into())),
+    };
+    appends.iter().map(outcome).collect()
+}
+
+const IOERR_FSYNC: i32 = rusqlite::ffi::SQLITE_IOERR_FSYNC;
+const IOERR_DIR_FSYNC: i32 = rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC;

@@ -1,0 +1,464 @@
+//! The twin protocol on one socket: hello, push, pull, ping and leave, for several streams.
+//!
+//! Workers answer the questions about one stream in the order they were asked, so a queue of what
+//! was asked says what an answer is about. Not here: frames' texts (`frame.rs`), what a push must
+//! be (`push.rs`).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use twinstore_protocol::{
+    ClientFrom, ClientId, Cursor, Hello, Leave, Ping, Pong, Pull, Seq, StreamId, VERSION,
+    VERSION_MIN, VerdictRow, Verdicts, Welcome, code, tag,
+};
+
+use super::frame::{error_frame, frame, snapshot_frames};
+use super::push::{self, Pushed};
+use super::{Input, Output, close, fault};
+use crate::event::StoredEvent;
+use crate::limits;
+use crate::log::StoredModel;
+use crate::model::Models;
+use crate::stream::ask::{
+    Answer, Ask, Join, Joined, Missing, Outcome, Page, Refused, SessionId, Settled,
+};
+use crate::stream::commit::{Commit, Decided, Text, events_frame};
+
+type Outputs = VecDeque<Output>;
+
+/// The session of a twin.
+#[derive(Debug)]
+pub(super) struct Twin {
+    id: SessionId,
+    models: Arc<Models>,
+    streams: BTreeMap<StreamId, Stream>,
+}
+
+/// One stream on this socket.
+#[derive(Debug, Default)]
+struct Stream {
+    /// False once it was left; it stays known until its answers have come.
+    here: bool,
+    /// Commits are heard: what lies before them was sent.
+    live: bool,
+    /// A push is under way.
+    pushing: bool,
+    /// Whose rejections are told.
+    named: BTreeSet<ClientId>,
+    asked: VecDeque<Asked>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Hello {
+        v: u32,
+    },
+    Pull,
+    Follow,
+    Push,
+    Ping,
+    /// Before the last hello or leave: the answer is not wanted any more.
+    Stale,
+}
+
+/// What a frame says before it is read as a message.
+#[derive(Deserialize)]
+struct Envelope {
+    t: String,
+    #[serde(default)]
+    stream: String,
+}
+
+/// Why a message is not taken though the socket stays: its stream is left.
+pub(super) struct Left {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+/// Why a frame is no message: the socket is closed.
+pub(super) struct Bad {
+    code: &'static str,
+    message: String,
+}
+
+impl Twin {
+    pub(super) fn new(id: SessionId, models: Arc<Models>) -> Self {
+        Self { id, models, streams: BTreeMap::new() }
+    }
+
+    pub(super) fn streams(&self) -> Vec<StreamId> {
+        self.streams.keys().cloned().collect()
+    }
+
+    pub(super) fn handle_input(&mut self, input: Input<'_>, outputs: &mut Outputs) {
+        match input {
+            Input::Frame(text) => {
+                if let Err(bad) = self.frame(text, outputs) {
+                    fault(bad.code, &bad.message, close::BAD_DATA, outputs);
+                }
+            }
+            Input::Binary => {
+                fault(code::BAD_MESSAGE, "a frame is text", close::BAD_DATA, outputs);
+            }
+            Input::TooLarge => super::too_large(outputs),
+            Input::Answered(stream, answer) => self.answered(&stream, answer, outputs),
+            Input::Committed(commit) => self.committed(&commit, outputs),
+            Input::CutOff(stream, head) => self.cut_off(&stream, head, outputs),
+        }
+    }
+
+    fn frame(&mut self, text: &str, outputs: &mut Outputs) -> Result<(), Bad> {
+        let Envelope { t, stream } = read(text)?;
+        let taken = match StreamId::parse(&stream) {
+            Ok(_) => self.message(&t, text, outputs)?,
+            Err(error) => Err(Left { code: code::BAD_STREAM, message: error.to_string() }),
+        };
+        if let Err(left) = taken {
+            send(error_frame(left.code, &left.message, Some(&stream)), outputs);
+            if let Ok(stream) = StreamId::parse(&stream) {
+                self.leave(&stream, outputs);
+            }
+        }
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        t: &str,
+        text: &str,
+        outputs: &mut Outputs,
+    ) -> Result<Result<(), Left>, Bad> {
+        Ok(match t {
+            tag::HELLO => self.hello(read(text)?, outputs),
+            tag::PUSH => {
+                let pushed = push::read(text)?;
+                self.push(pushed, outputs)
+            }
+            tag::PULL => self.pull(read(text)?, outputs),
+            tag::PING => self.ping(read(text)?, outputs),
+            tag::LEAVE => {
+                let Leave { stream } = read(text)?;
+                self.leave(&stream, outputs);
+                Ok(())
+            }
+            _ => return Err(Bad::message("`t` names no message of this protocol")),
+        })
+    }
+
+    fn hello(&mut self, hello: Hello, outputs: &mut Outputs) -> Result<(), Left> {
+        let model = self.model(&hello.stream)?;
+        check_version(&hello)?;
+        check_schema(hello.schema, &model)?;
+        check_clients(&hello.clients)?;
+        if !self.streams.contains_key(&hello.stream) && self.streams.len() >= limits::SOCKET_STREAMS
+        {
+            let message = format!("a socket carries at most {} streams", limits::SOCKET_STREAMS);
+            return Err(Left { code: code::OUT_OF_TURN, message });
+        }
+        let state = self.streams.entry(hello.stream.clone()).or_default();
+        state.restart();
+        state.here = true;
+        let join = state.join(hello.cursor, hello.clients, false);
+        state.ask(Asked::Hello { v: hello.v.min(VERSION) }, &hello.stream, join, outputs);
+        Ok(())
+    }
+
+    fn pull(&mut self, pull: Pull, outputs: &mut Outputs) -> Result<(), Left> {
+        check_clients(&pull.clients)?;
+        let state = self.here(&pull.stream, "a pull")?;
+        let join = state.join(pull.cursor, pull.clients, true);
+        state.ask(Asked::Pull, &pull.stream, join, outputs);
+        Ok(())
+    }
+
+    fn push(&mut self, pushed: Pushed, outputs: &mut Outputs) -> Result<(), Left> {
+        let model = self.model(&pushed.stream)?;
+        let state = self.here(&pushed.stream, "a push")?;
+        if state.pushing {
+            let message = "one push a stream is under way at a time".to_owned();
+            return Err(Left { code: code::OUT_OF_TURN, message });
+        }
+        check_schema(pushed.schema, &model)?;
+        let submission = push::submission(pushed.entries)?;
+        state.name(submission.entries.iter().map(|entry| &entry.client));
+        state.pushing = true;
+        state.ask(Asked::Push, &pushed.stream, Ask::Submit(submission), outputs);
+        Ok(())
+    }
+
+    fn ping(&mut self, ping: Ping, outputs: &mut Outputs) -> Result<(), Left> {
+        let state = self.here(&ping.stream, "a ping")?;
+        state.ask(Asked::Ping, &ping.stream, Ask::Head, outputs);
+        Ok(())
+    }
+
+    fn leave(&mut self, stream: &StreamId, outputs: &mut Outputs) {
+        let Some(state) = self.streams.get_mut(stream) else { return };
+        state.restart();
+        state.here = false;
+        outputs.push_back(Output::Ask(stream.clone(), Ask::Leave));
+        self.forget_left(stream);
+    }
+
+    fn forget_left(&mut self, stream: &StreamId) {
+        if self.streams.get(stream).is_some_and(|state| !state.here && state.asked.is_empty()) {
+            self.streams.remove(stream);
+        }
+    }
+
+    fn here(&mut self, stream: &StreamId, what: &str) -> Result<&mut Stream, Left> {
+        let out_of_turn = || Left {
+            code: code::OUT_OF_TURN,
+            message: format!("{what} needs a hello for its stream first"),
+        };
+        self.streams.get_mut(stream).filter(|state| state.here).ok_or_else(out_of_turn)
+    }
+
+    fn model(&self, stream: &StreamId) -> Result<Arc<StoredModel>, Left> {
+        let unknown = || Left {
+            code: code::UNKNOWN_MODEL,
+            message: format!("this server runs no model `{}`", stream.model()),
+        };
+        self.models.get(stream.model()).cloned().ok_or_else(unknown)
+    }
+
+    fn answered(&mut self, stream: &StreamId, answer: Answer, outputs: &mut Outputs) {
+        let Some(state) = self.streams.get_mut(stream) else { return };
+        let Some(asked) = state.asked.pop_front() else { return };
+        match (asked, answer) {
+            (Asked::Stale, _) => self.forget_left(stream),
+            (Asked::Hello { v }, Answer::Joined(joined)) => {
+                self.welcome(v, stream, &joined, outputs);
+                self.missing(stream, *joined, outputs);
+            }
+            (_, Answer::Joined(joined)) => self.missing(stream, *joined, outputs),
+            (_, Answer::Page(page)) => self.page(stream, &page, outputs),
+            (_, Answer::Settled(settled)) => {
+                state.pushing = false;
+                settled_frames(stream, settled, outputs);
+            }
+            (_, Answer::Head(head)) => send(pong(stream, head), outputs),
+            (_, Answer::Unavailable | Answer::Halted) => {
+                let message = "the stream is not available now; connect again later";
+                send(error_frame(code::INTERNAL, message, Some(stream.as_str())), outputs);
+                self.leave(stream, outputs);
+            }
+            (_, Answer::Watching { .. } | Answer::State { .. } | Answer::Records { .. }) => {}
+        }
+    }
+
+    fn welcome(&self, v: u32, stream: &StreamId, joined: &Joined, outputs: &mut Outputs) {
+        let Some(model) = self.models.get(stream.model()) else { return };
+        let welcome = Welcome {
+            v,
+            stream: stream.clone(),
+            log: joined.log.clone(),
+            head: joined.head,
+            reset: joined.reset,
+            clients: joined.rows.clone(),
+            schema: model.schema,
+            model: model.hash.clone(),
+            limits: limits::WIRE,
+            ping_ms: limits::PING_MS,
+            subject: None,
+        };
+        send(frame(tag::WELCOME, &welcome), outputs);
+    }
+
+    fn missing(&mut self, stream: &StreamId, joined: Joined, outputs: &mut Outputs) {
+        match joined.missing {
+            Missing::Events(page) => self.page(stream, &page, outputs),
+            Missing::State(state) => {
+                let schema = self.models.get(stream.model()).map_or(0, |model| model.schema);
+                let log = joined.log.as_ref();
+                for part in snapshot_frames(stream, log, schema, &state, &joined.rows) {
+                    send(part, outputs);
+                }
+                self.go_live(stream);
+            }
+        }
+    }
+
+    fn page(&mut self, stream: &StreamId, page: &Page, outputs: &mut Outputs) {
+        let Some(state) = self.streams.get_mut(stream) else { return };
+        if let Some(log) = &page.log
+            && !page.events.is_empty()
+        {
+            let texts: Vec<_> = page.events.iter().map(|event| state.stored(event)).collect();
+            let texts = texts.iter().map(String::as_str);
+            send(events_frame(stream, log, page.after, texts), outputs);
+        }
+        match page.events.last() {
+            Some(last) if !page.live => {
+                state.ask(Asked::Follow, stream, Ask::Follow { after: last.seq }, outputs);
+            }
+            _ => self.go_live(stream),
+        }
+    }
+
+    fn go_live(&mut self, stream: &StreamId) {
+        if let Some(state) = self.streams.get_mut(stream) {
+            state.live = true;
+        }
+    }
+
+    fn committed(&self, commit: &Arc<Commit>, outputs: &mut Outputs) {
+        // What was published before a hello or pull was answered lies in that answer.
+        let Some(state) = self.streams.get(&commit.stream).filter(|state| state.live) else {
+            return;
+        };
+        outputs.push_back(Output::Send(state.commit(self.id, commit)));
+    }
+
+    /// The head of a stream that is no longer heard: the client sees that it must pull.
+    fn cut_off(&mut self, stream: &StreamId, head: Seq, outputs: &mut Outputs) {
+        if let Some(state) = self.streams.get_mut(stream).filter(|state| state.live) {
+            state.live = false;
+            send(pong(stream, head), outputs);
+        }
+    }
+}
+
+impl Stream {
+    /// What was asked so far is not wanted any more.
+    fn restart(&mut self) {
+        self.asked.iter_mut().for_each(|asked| *asked = Asked::Stale);
+        self.live = false;
+        self.pushing = false;
+        self.named.clear();
+    }
+
+    fn ask(&mut self, asked: Asked, stream: &StreamId, ask: Ask, outputs: &mut Outputs) {
+        self.asked.push_back(asked);
+        outputs.push_back(Output::Ask(stream.clone(), ask));
+    }
+
+    fn join(&mut self, cursor: Option<Cursor>, clients: Vec<ClientFrom>, empty_too: bool) -> Ask {
+        self.live = false;
+        self.name(clients.iter().map(|row| &row.client));
+        Ask::Join(Join { cursor, clients, empty_too })
+    }
+
+    fn name<'a>(&mut self, clients: impl Iterator<Item = &'a ClientId>) {
+        for client in clients {
+            if self.named.len() < limits::NAMED_CLIENTS && !self.named.contains(client) {
+                self.named.insert(client.clone());
+            }
+        }
+    }
+
+    fn stored(&self, event: &StoredEvent) -> String {
+        match event.error.is_some() && !self.named.contains(&event.client) {
+            true => event.bare(),
+            false => event.full(),
+        }
+    }
+
+    fn commit(&self, id: SessionId, commit: &Arc<Commit>) -> Text {
+        let waits = |decided: &Decided| {
+            decided.by == id
+                || (decided.event.error.is_some() && self.named.contains(&decided.event.client))
+        };
+        if !commit.events.iter().any(waits) {
+            return commit.for_others();
+        }
+        let text = |decided| self.decided(id, decided);
+        let texts = commit.events.iter().map(text);
+        events_frame(&commit.stream, &commit.log, commit.after, texts).into()
+    }
+
+    fn decided<'a>(&self, id: SessionId, decided: &'a Decided) -> &'a str {
+        if decided.by == id {
+            &decided.short
+        } else if decided.event.error.is_some() && self.named.contains(&decided.event.client) {
+            decided.full.as_str()
+        } else {
+            decided.for_others()
+        }
+    }
+}
+
+impl Bad {
+    pub(super) fn message(message: &str) -> Self {
+        Self { code: code::BAD_MESSAGE, message: message.to_owned() }
+    }
+}
+
+/// Reads a frame as a message.
+pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Bad> {
+    // serde would read an array as a struct's fields in order.
+    let object = text.trim_ascii_start().starts_with('{');
+    let parsed = serde_json::from_str::<T>(text);
+    match parsed {
+        Ok(message) if object => Ok(message),
+        Ok(_) => Err(Bad::message("a message is a JSON object")),
+        Err(error) if error.is_data() => Err(Bad::message(&error.to_string())),
+        Err(error) => Err(Bad { code: code::BAD_JSON, message: error.to_string() }),
+    }
+}
+
+fn check_version(hello: &Hello) -> Result<(), Left> {
+    if hello.min <= VERSION && hello.v >= VERSION_MIN {
+        return Ok(());
+    }
+    let (min, v) = (hello.min, hello.v);
+    let message = format!(
+        "this server speaks versions {VERSION_MIN} to {VERSION} of the protocol, the client {min} to {v}"
+    );
+    Err(Left { code: code::VERSION, message })
+}
+
+fn check_schema(schema: u32, model: &StoredModel) -> Result<(), Left> {
+    if schema <= model.schema {
+        return Ok(());
+    }
+    let own = model.schema;
+    let message =
+        format!("the app has schema {schema}, this server's model {own}: deploy the server first");
+    Err(Left { code: code::SCHEMA, message })
+}
+
+fn check_clients(clients: &[ClientFrom]) -> Result<(), Left> {
+    if clients.len() <= limits::HELLO_CLIENTS {
+        return Ok(());
+    }
+    let message = format!("at most {} clients can be named", limits::HELLO_CLIENTS);
+    Err(Left { code: code::BATCH_TOO_LARGE, message })
+}
+
+fn settled_frames(stream: &StreamId, settled: Settled, outputs: &mut Outputs) {
+    let known = |outcome| match outcome {
+        Outcome::Known(row) => Some(row),
+        // Its event comes, or came, like everyone's.
+        Outcome::New(..) => None,
+    };
+    let verdicts: Vec<VerdictRow> = settled.outcomes.into_iter().filter_map(known).collect();
+    if !verdicts.is_empty() {
+        send(frame(tag::VERDICTS, &Verdicts { stream: stream.clone(), verdicts }), outputs);
+    }
+    if let Some(refused) = settled.refused {
+        send(refused_frame(stream, refused), outputs);
+    }
+}
+
+fn refused_frame(stream: &StreamId, refused: Refused) -> String {
+    let message = twinstore_protocol::Refused {
+        stream: stream.clone(),
+        client: refused.client,
+        n: refused.n.unwrap_or_default(),
+        code: refused.refusal.code.to_owned(),
+        reason: refused.refusal.reason,
+        last: refused.last,
+    };
+    frame(tag::REFUSED, &message)
+}
+
+fn pong(stream: &StreamId, head: Seq) -> String {
+    frame(tag::PONG, &Pong { stream: stream.clone(), head })
+}
+
+fn send(frame: String, outputs: &mut Outputs) {
+    outputs.push_back(Output::Send(frame.into()));
+}

@@ -1,0 +1,522 @@
+//! The worker of a stream: knows its state, decides what is submitted, appends, then tells.
+//!
+//! Sans-IO but for reads of the log: appends are orders, their outcomes are inputs, and time is
+//! handed in. Keeps I3 (each action one event), I4 (nothing leaves before the append is durable),
+//! I5 (numbers), I6 and I8. Between an append's order and its outcome nothing is answered, so
+//! everything that leaves is as of the last commit.
+//! Not here: threads and queues (`shard.rs`), who listens (`hub.rs`), frames (`session.rs`).
+
+pub mod ask;
+mod batch;
+pub mod commit;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use twinstore_protocol::Rejection;
+use twinstore_protocol::{
+    Chain, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq, StreamId, VerdictRow, code,
+};
+
+use self::ask::{
+    Answer, Ask, Command, Join, Joined, Missing, Outcome, Page, SessionId, Settled, State,
+};
+use self::batch::{Batch, Broken, Queued, Took};
+use self::commit::Commit;
+use crate::fold::{Folded, fold};
+use crate::limits;
+use crate::log::{Append, AppendError, Head, Log, ReadError, Snapshot, StoredModel};
+use crate::reducer::{Reducer, ReducerEngine};
+
+/// What a worker works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its stream.
+    pub stream: StreamId,
+    /// The model that decides.
+    pub model: Arc<StoredModel>,
+    /// Where events lie.
+    pub log: Arc<dyn Log>,
+    /// What models run in.
+    pub engine: Arc<dyn ReducerEngine>,
+    /// The id of the log that the stream's first event begins: random, and not made here.
+    pub new_log: LogId,
+    /// The most entries in one commit.
+    pub commit_entries: usize,
+}
+
+/// What a worker is told. `T` is an answer's address.
+#[derive(Debug)]
+pub enum Input<T> {
+    /// Somebody asks.
+    Asked(Command<T>),
+    /// The append that was ordered has this outcome.
+    Appended(Result<Head, AppendError>),
+    /// The worker is about to be dropped.
+    Stopping,
+}
+
+/// What a worker orders.
+#[derive(Debug)]
+pub enum Output<T> {
+    /// Append this and say what came of it. No other append is ordered before.
+    Append(Append),
+    /// Tell everyone who listens.
+    Publish(Arc<Commit>),
+    /// From here on, this session listens.
+    Subscribe(T, SessionId),
+    /// From here on, it does not.
+    Unsubscribe(SessionId),
+    /// Answer.
+    Answer(T, SessionId, Answer),
+    /// Keep this snapshot.
+    Keep(Snapshot),
+}
+
+/// The worker of one stream.
+#[derive(Debug)]
+pub struct Worker<T> {
+    config: Config,
+    phase: Phase<T>,
+    queue: VecDeque<Queued<T>>,
+    outputs: VecDeque<Output<T>>,
+}
+
+/// `Cold → Ready ⇄ Appending`; any of them `→ Cold` on a failure, or `→ Halted` for good.
+#[derive(Debug)]
+enum Phase<T> {
+    /// The state is not loaded.
+    Cold,
+    /// The state is that of the last commit.
+    Ready(Box<Replica>),
+    /// The state is ahead of the log by an append whose outcome is not known yet.
+    Appending(Box<Replica>, Flight<T>),
+    /// The log cannot be folded.
+    Halted,
+}
+
+/// The stream as of its last commit, or ahead of it by the batch under way.
+#[derive(Debug)]
+struct Replica {
+    log: Option<LogId>,
+    seq: Seq,
+    chain: Chain,
+    reducer: Box<dyn Reducer>,
+    /// Last numbers of clients that were asked for; the log knows the others.
+    clients: BTreeMap<ClientId, N>,
+    since_snapshot: u64,
+    /// The state's text at a place, for the many that join at once.
+    text: Option<(Seq, Arc<str>)>,
+}
+
+/// What is told once the append is durable.
+#[derive(Debug)]
+struct Flight<T> {
+    commit: Arc<Commit>,
+    chain: Chain,
+    settling: Vec<Queued<T>>,
+}
+
+impl<T: Clone> Worker<T> {
+    /// A worker that loads its state when it is first asked.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let (queue, outputs) = (VecDeque::new(), VecDeque::new());
+        Self { config, phase: Phase::Cold, queue, outputs }
+    }
+
+    /// Takes one fact. `now` is the server's time.
+    pub fn handle_input(&mut self, now: u64, input: Input<T>) {
+        match input {
+            Input::Asked(command) => self.enqueue(command),
+            Input::Appended(outcome) => self.appended(outcome),
+            Input::Stopping => self.keep_snapshot(1),
+        }
+        self.run(now);
+    }
+
+    /// The next order, oldest first.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output<T>> {
+        self.outputs.pop_front()
+    }
+
+    /// True where nothing waits and nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !matches!(self.phase, Phase::Appending(..))
+    }
+
+    fn enqueue(&mut self, command: Command<T>) {
+        let queued = Queued::new(command);
+        if self.queue.len() >= limits::STREAM_QUEUE
+            && let Some(refused) =
+                queued.as_refused(code::BUSY, "the stream's queue is full: send again later")
+        {
+            self.settled(queued, Vec::new(), Some(refused));
+            return;
+        }
+        self.queue.push_back(queued);
+    }
+
+    fn run(&mut self, now: u64) {
+        while !matches!(self.phase, Phase::Appending(..)) {
+            let Some(next) = self.queue.pop_front() else { return };
+            if let Err(answer) = self.wake() {
+                self.turn_away(next, answer);
+            } else if next.is_submission() {
+                self.queue.push_front(next);
+                self.batch(now);
+            } else {
+                self.answer(next);
+            }
+        }
+    }
+
+    /// Loads the state where it is not there.
+    fn wake(&mut self) -> Result<(), Answer> {
+        match self.phase {
+            Phase::Ready(_) | Phase::Appending(..) => return Ok(()),
+            Phase::Halted => return Err(Answer::Halted),
+            Phase::Cold => {}
+        }
+        match self.load() {
+            Ok(replica) => {
+                self.phase = Phase::Ready(Box::new(replica));
+                Ok(())
+            }
+            Err(error) => {
+                let stream = &self.config.stream;
+                tracing::error!(%stream, error = &error as &dyn std::error::Error, "a stream cannot be loaded");
+                if error.is_final() {
+                    self.phase = Phase::Halted;
+                    return Err(Answer::Halted);
+                }
+                Err(Answer::Unavailable)
+            }
+        }
+    }
+
+    fn load(&self) -> Result<Replica, crate::fold::FoldError> {
+        let Config { stream, model, log, engine, .. } = &self.config;
+        let head = log.head(stream)?;
+        let until = head.as_ref().map_or(Seq(0), |head| head.seq);
+        let Folded { reducer, since_snapshot } = fold(&**log, &**engine, stream, model, until)?;
+        Ok(Replica {
+            seq: until,
+            chain: head.as_ref().map(|head| head.chain.clone()).unwrap_or_default(),
+            log: head.map(|head| head.log),
+            reducer,
+            clients: BTreeMap::new(),
+            since_snapshot,
+            text: None,
+        })
+    }
+
+    /// Decides what waits and orders one append.
+    fn batch(&mut self, now: u64) {
+        let Phase::Ready(mut replica) = std::mem::replace(&mut self.phase, Phase::Cold) else {
+            return;
+        };
+        let mut batch = Batch::after(&replica);
+        let mut settling = Vec::new();
+        while let Some(mut queued) = self.queue.pop_front_if(|q| q.is_submission()) {
+            match batch.take(&self.config, &mut replica, &mut queued, now) {
+                Ok(Took::All) => settling.push(queued),
+                Ok(Took::Part) => {
+                    self.queue.push_front(queued);
+                    break;
+                }
+                Err(broken) => {
+                    settling.push(queued);
+                    return self.broken(&broken, settling);
+                }
+            }
+        }
+        if batch.is_empty() {
+            self.phase = Phase::Ready(replica);
+            return settling.into_iter().for_each(|queued| self.settle(queued));
+        }
+        let log = replica.log.clone().unwrap_or_else(|| self.config.new_log.clone());
+        let chain = batch.chain().clone();
+        let (append, commit) = batch.finish(&self.config.stream, log);
+        self.outputs.push_back(Output::Append(append));
+        self.phase = Phase::Appending(replica, Flight { commit, chain, settling });
+    }
+
+    fn appended(&mut self, outcome: Result<Head, AppendError>) {
+        let Phase::Appending(mut replica, flight) = std::mem::replace(&mut self.phase, Phase::Cold)
+        else {
+            panic!("an outcome answers an append that was ordered");
+        };
+        match outcome {
+            Ok(head) => {
+                assert_eq!(head.chain, flight.chain, "I8: the append that was ordered is durable");
+                replica.advance(head, flight.commit.events.len());
+                self.phase = Phase::Ready(replica);
+                self.tell(flight.commit, flight.settling);
+            }
+            Err(AppendError::Conflict { .. }) => {
+                // Somebody else wrote: read it and decide anew. Stays Cold.
+                tracing::error!(stream = %self.config.stream, "another writer moved the head");
+                self.requeue(flight.settling, false);
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(stream = %self.config.stream, error, "an append did not succeed");
+                self.requeue(flight.settling, true);
+            }
+        }
+    }
+
+    fn tell(&mut self, commit: Arc<Commit>, settling: Vec<Queued<T>>) {
+        self.outputs.push_back(Output::Publish(Arc::clone(&commit)));
+        if let Some(front) = self.queue.front_mut() {
+            front.committed(&commit);
+        }
+        for mut queued in settling {
+            queued.committed(&commit);
+            self.settle(queued);
+        }
+        self.keep_snapshot(limits::SNAPSHOT_EVERY);
+    }
+
+    /// The reducer failed at what decides nothing: it is dropped, and so is the batch.
+    fn broken(&mut self, broken: &Broken, settling: Vec<Queued<T>>) {
+        let error = broken as &dyn std::error::Error;
+        tracing::error!(stream = %self.config.stream, error, "a batch was given up");
+        self.requeue(settling, true);
+    }
+
+    /// Puts back what has no verdict. Where `known_only`, it is asked for, not decided anew: the
+    /// log says which entries have their verdict, the others are refused.
+    fn requeue(&mut self, settling: Vec<Queued<T>>, known_only: bool) {
+        if let Some(front) = self.queue.front_mut() {
+            front.rewind(known_only);
+        }
+        for mut queued in settling.into_iter().rev() {
+            queued.rewind(known_only);
+            self.queue.push_front(queued);
+        }
+    }
+
+    /// Answers a submission that is through.
+    fn settle(&mut self, mut queued: Queued<T>) {
+        let refused = queued.refused.take();
+        match queued.verdicts(&self.config) {
+            Ok(outcomes) => self.settled(queued, outcomes, refused),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(stream = %self.config.stream, error, "a verdict cannot be read");
+                self.outputs.push_back(queued.answer(Answer::Unavailable));
+            }
+        }
+    }
+
+    fn settled(
+        &mut self,
+        queued: Queued<T>,
+        outcomes: Vec<Outcome>,
+        refused: Option<ask::Refused>,
+    ) {
+        self.outputs.push_back(queued.answer(Answer::Settled(Settled { outcomes, refused })));
+    }
+
+    fn turn_away(&mut self, queued: Queued<T>, answer: Answer) {
+        let (code, reason) = match answer {
+            Answer::Halted => (code::HALTED, "the stream cannot be folded: an operator must look"),
+            _ => (code::BUSY, "the store does not answer: send again later"),
+        };
+        match queued.as_refused(code, reason) {
+            Some(refused) => self.settled(queued, Vec::new(), Some(refused)),
+            None => self.outputs.push_back(queued.answer(answer)),
+        }
+    }
+
+    fn answer(&mut self, queued: Queued<T>) {
+        let Phase::Ready(replica) = &mut self.phase else { return };
+        let (to, by) = queued.address();
+        let outputs = &mut self.outputs;
+        let answer = match queued.into_ask() {
+            Ask::Join(join) => {
+                outputs.push_back(Output::Unsubscribe(by));
+                replica.join(&self.config, &join).map(|joined| Answer::Joined(Box::new(joined)))
+            }
+            Ask::Follow { after } => {
+                outputs.push_back(Output::Unsubscribe(by));
+                replica.page(&self.config, after).map(Answer::Page)
+            }
+            Ask::Watch { records } => replica.watch(records),
+            Ask::Head => Ok(Answer::Head(replica.seq)),
+            Ask::State => replica.state().map(|state| Answer::State { seq: replica.seq, state }),
+            Ask::Records => replica.records(),
+            Ask::Leave => return outputs.push_back(Output::Unsubscribe(by)),
+            Ask::Submit(_) => panic!("submissions are taken by batch()"),
+        };
+        match answer {
+            Ok(answer) => {
+                if answer.is_live() {
+                    outputs.push_back(Output::Subscribe(to.clone(), by));
+                }
+                outputs.push_back(Output::Answer(to, by, answer));
+            }
+            Err(broken) => {
+                let error = &broken as &dyn std::error::Error;
+                tracing::error!(stream = %self.config.stream, error, "a question was not answered");
+                if matches!(broken, Broken::Reducer(_)) {
+                    self.phase = Phase::Cold;
+                }
+                outputs.push_back(Output::Answer(to, by, Answer::Unavailable));
+            }
+        }
+    }
+
+    fn keep_snapshot(&mut self, every: u64) {
+        let Phase::Ready(replica) = &mut self.phase else { return };
+        if replica.since_snapshot < every {
+            return;
+        }
+        match replica.state() {
+            Ok(state) => {
+                replica.since_snapshot = 0;
+                self.outputs.push_back(Output::Keep(Snapshot {
+                    seq: replica.seq,
+                    model: self.config.model.hash.clone(),
+                    state: state.to_string(),
+                }));
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(stream = %self.config.stream, error, "a state cannot be written");
+                self.phase = Phase::Cold;
+            }
+        }
+    }
+}
+
+impl Replica {
+    fn advance(&mut self, head: Head, events: usize) {
+        self.seq = head.seq;
+        self.chain = head.chain;
+        self.log = Some(head.log);
+        self.since_snapshot += events as u64;
+        if self.clients.len() > limits::CLIENTS_CACHED {
+            self.clients.clear();
+        }
+    }
+
+    /// A client's last number that has a verdict, or a place in the batch under way.
+    fn last_n(&mut self, config: &Config, client: &ClientId) -> Result<N, ReadError> {
+        if let Some(last) = self.clients.get(client) {
+            return Ok(*last);
+        }
+        let last = config.log.last_n(&config.stream, client)?;
+        self.clients.insert(client.clone(), last);
+        Ok(last)
+    }
+
+    fn join(&mut self, config: &Config, join: &Join) -> Result<Joined, Broken> {
+        let rows = self.rows(config, &join.clients)?;
+        let held = match &join.cursor {
+            Some(cursor) => self.holds(config, cursor)?,
+            None => self.seq == Seq(0) && !join.empty_too,
+        };
+        let after = join.cursor.as_ref().map_or(Seq(0), |cursor| cursor.seq);
+        let missing = if held && self.seq.0 - after.0 <= limits::CATCH_UP_EVENTS {
+            Missing::Events(self.page(config, after)?)
+        } else {
+            let (seq, chain) = (self.seq, self.chain.clone());
+            Missing::State(State { seq, chain, state: self.state()? })
+        };
+        let reset = join.cursor.is_some() && !held;
+        Ok(Joined { log: self.log.clone(), head: self.seq, reset, rows, missing })
+    }
+
+    /// I2: whether this log holds that chain at that place.
+    fn holds(&self, config: &Config, cursor: &Cursor) -> Result<bool, ReadError> {
+        if self.log.as_ref() != Some(&cursor.log) || cursor.seq > self.seq {
+            return Ok(false);
+        }
+        let chain = match cursor.seq {
+            Seq(0) => Some(Chain::default()),
+            seq => config.log.chain(&config.stream, seq)?,
+        };
+        Ok(chain.as_ref() == Some(&cursor.chain))
+    }
+
+    fn rows(&mut self, config: &Config, clients: &[ClientFrom]) -> Result<Vec<ClientRow>, Broken> {
+        let row = |asked: &ClientFrom| -> Result<ClientRow, Broken> {
+            let last = self.last_n(config, &asked.client)?;
+            let rejections = config.log.rejections(
+                &config.stream,
+                &asked.client,
+                asked.from,
+                limits::REJECTIONS_LISTED,
+            )?;
+            Ok(ClientRow { client: asked.client.clone(), last, rejections })
+        };
+        clients.iter().map(row).collect()
+    }
+
+    fn page(&self, config: &Config, after: Seq) -> Result<Page, Broken> {
+        let page = crate::log::Page { events: limits::PAGE_EVENTS, bytes: limits::PAGE_BYTES };
+        let mut events = config.log.read(&config.stream, after, page)?;
+        events.retain(|event| event.seq <= self.seq);
+        let reached = events.last().map_or(after, |event| event.seq);
+        Ok(Page { log: self.log.clone(), after, events, live: reached >= self.seq })
+    }
+
+    fn watch(&mut self, records: bool) -> Result<Answer, Broken> {
+        let records = if records { self.reducer.records()? } else { Vec::new() };
+        Ok(Answer::Watching { seq: self.seq, records })
+    }
+
+    fn records(&mut self) -> Result<Answer, Broken> {
+        Ok(Answer::Records { seq: self.seq, records: self.reducer.records()? })
+    }
+
+    fn state(&mut self) -> Result<Arc<str>, Broken> {
+        if let Some((seq, text)) = &self.text
+            && *seq == self.seq
+        {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<str> = self.reducer.state()?.into();
+        self.text = Some((self.seq, Arc::clone(&text)));
+        Ok(text)
+    }
+}
+
+impl Answer {
+    /// Whether all that follows is sent unasked.
+    fn is_live(&self) -> bool {
+        match self {
+            Self::Joined(joined) => match &joined.missing {
+                Missing::Events(page) => page.live,
+                Missing::State(_) => true,
+            },
+            Self::Page(page) => page.live,
+            Self::Watching { .. } => true,
+            Self::Settled(_)
+            | Self::Head(_)
+            | Self::State { .. }
+            | Self::Records { .. }
+            | Self::Unavailable
+            | Self::Halted => false,
+        }
+    }
+}
+
+/// The row of an entry whose verdict is that event.
+fn verdict_row(client: ClientId, n: N, verdict: crate::log::Verdict) -> VerdictRow {
+    let error = if verdict.n == n {
+        verdict.error
+    } else {
+        let reason = format!("the number was skipped, number {} settled it", verdict.n.0);
+        Some(Rejection { code: code::DROPPED.to_owned(), reason })
+    };
+    VerdictRow { client, n, seq: verdict.seq, error }
+}
+
+#[cfg(test)]
+mod tests;

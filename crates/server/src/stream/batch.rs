@@ -1,0 +1,404 @@
+//! One batch: entries get their verdicts from the model, in order, until it is full.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId, code};
+
+use super::ask::{
+    Answer, Ask, Command, Number, Outcome, Refused, SessionId, Submission, Submitted,
+};
+use super::commit::{Commit, Decided};
+use super::{Config, Output, Replica, verdict_row};
+use crate::action::{ActionText, Refusal};
+use crate::event::{Parts, StoredEvent};
+use crate::fold::{FoldError, fold};
+use crate::limits;
+use crate::log::{Append, ReadError};
+use crate::reducer::{Change, Decision, ReducerError, Step, seed};
+
+/// Why a batch is given up. It decides nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Reducer(#[from] ReducerError),
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+}
+
+/// How much of a submission a batch took.
+pub(super) enum Took {
+    All,
+    /// The batch is full.
+    Part,
+}
+
+/// A question in the queue, and how far it is, if it is a submission.
+#[derive(Debug)]
+pub(super) struct Queued<T> {
+    command: Command<T>,
+    /// The first entry without an outcome.
+    next: usize,
+    outcomes: Vec<Progress>,
+    /// The entry that ended it.
+    pub(super) refused: Option<Refused>,
+    /// Nothing is decided: entries without a verdict in the log are refused.
+    known_only: bool,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// An event of the batch under way.
+    Decided(Seq),
+    /// An event that is durable.
+    Committed(Arc<Commit>, usize),
+    /// It was decided before; the log says how.
+    Known(ClientId, N),
+}
+
+impl<T: Clone> Queued<T> {
+    pub(super) fn new(command: Command<T>) -> Self {
+        Self { command, next: 0, outcomes: Vec::new(), refused: None, known_only: false }
+    }
+
+    pub(super) fn is_submission(&self) -> bool {
+        matches!(self.command.ask, Ask::Submit(_))
+    }
+
+    pub(super) fn address(&self) -> (T, SessionId) {
+        (self.command.to.clone(), self.command.by)
+    }
+
+    pub(super) fn into_ask(self) -> Ask {
+        self.command.ask
+    }
+
+    pub(super) fn answer(self, answer: Answer) -> Output<T> {
+        Output::Answer(self.command.to, self.command.by, answer)
+    }
+
+    /// The refusal of its first entry without an outcome; none where it is no submission.
+    pub(super) fn as_refused(&self, code: &'static str, reason: &str) -> Option<Refused> {
+        let Ask::Submit(submission) = &self.command.ask else { return None };
+        let Some(entry) = submission.entries.get(self.next) else {
+            return submission.then.clone();
+        };
+        Some(entry.refused(Refusal { code, reason: reason.to_owned() }, N(0)))
+    }
+
+    /// The events of the batch under way are durable.
+    pub(super) fn committed(&mut self, commit: &Arc<Commit>) {
+        for progress in &mut self.outcomes {
+            if let Progress::Decided(seq) = progress {
+                let index = usize::try_from(seq.0 - commit.after.0 - 1).unwrap_or(usize::MAX);
+                *progress = Progress::Committed(Arc::clone(commit), index);
+            }
+        }
+    }
+
+    /// The events of the batch under way are not, or may not be, durable.
+    pub(super) fn rewind(&mut self, known_only: bool) {
+        let undecided = |progress: &Progress| matches!(progress, Progress::Decided(_));
+        if let Some(first) = self.outcomes.iter().position(undecided) {
+            self.outcomes.truncate(first);
+            self.next = first;
+        }
+        self.refused = None;
+        self.known_only = known_only;
+    }
+
+    /// Each entry's outcome, of which the log knows those decided before.
+    pub(super) fn verdicts(&mut self, config: &Config) -> Result<Vec<Outcome>, ReadError> {
+        let outcome = |progress| match progress {
+            Progress::Committed(commit, index) => Ok(Outcome::New(commit, index)),
+            Progress::Decided(seq) => panic!("I4: event {} is not durable", seq.0),
+            Progress::Known(client, n) => {
+                let verdict = config.log.verdict(&config.stream, &client, n)?;
+                let source = || "a number at or below the last has no event".into();
+                let missing = || ReadError { what: "a verdict", source: source() };
+                let verdict = verdict.ok_or_else(missing)?;
+                Ok(Outcome::Known(verdict_row(client, n, verdict)))
+            }
+        };
+        std::mem::take(&mut self.outcomes).into_iter().map(outcome).collect()
+    }
+
+    fn submission(&mut self) -> &mut Submission {
+        match &mut self.command.ask {
+            Ask::Submit(submission) => submission,
+            _ => panic!("only submissions are taken into a batch"),
+        }
+    }
+}
+
+impl Submitted {
+    fn refused(&self, refusal: Refusal, last: N) -> Refused {
+        let n = match self.number {
+            Number::Given { n, .. } => Some(n),
+            Number::Next => None,
+        };
+        Refused { client: self.client.clone(), n, refusal, last }
+    }
+}
+
+/// What an entry's number means (I5).
+enum Place {
+    Known(N),
+    Take(N, Option<N>),
+    Refuse(Refusal),
+}
+
+/// The events decided since the last commit.
+#[derive(Debug)]
+pub(super) struct Batch {
+    after: Seq,
+    chain: Chain,
+    events: Vec<Decided>,
+    records: BTreeMap<String, Option<String>>,
+    bytes: usize,
+}
+
+impl Batch {
+    pub(super) fn after(replica: &Replica) -> Self {
+        Self {
+            after: replica.seq,
+            chain: replica.chain.clone(),
+            events: Vec::new(),
+            records: BTreeMap::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    pub(super) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The append, and what is told once it is durable.
+    pub(super) fn finish(self, stream: &StreamId, log: LogId) -> (Append, Arc<Commit>) {
+        let append = Append {
+            stream: stream.clone(),
+            log: log.clone(),
+            after: self.after,
+            events: self.events.iter().map(|decided| decided.event.clone()).collect(),
+            records: self.records.into_iter().collect(),
+        };
+        (append, Commit::new(stream.clone(), log, self.after, self.events))
+    }
+
+    /// Takes the entries of a submission for as long as there is room.
+    pub(super) fn take<T: Clone>(
+        &mut self,
+        config: &Config,
+        replica: &mut Replica,
+        queued: &mut Queued<T>,
+        now: u64,
+    ) -> Result<Took, Broken> {
+        let (by, known_only) = (queued.command.by, queued.known_only);
+        if queued.next == 0 && queued.submission().whole && !known_only {
+            queued.refused = first_refusal(config, replica, queued.submission())?;
+            if queued.refused.is_some() {
+                return Ok(Took::All);
+            }
+        }
+        while let Some(entry) = next_entry(queued) {
+            let last = replica.last_n(config, &entry.client)?;
+            let place = match place(entry.number, last) {
+                Place::Take(..) if known_only => Place::Refuse(not_stored()),
+                place => place,
+            };
+            match place {
+                Place::Refuse(refusal) => {
+                    queued.refused = Some(entry.refused(refusal, last));
+                    return Ok(Took::All);
+                }
+                Place::Known(n) => queued.outcomes.push(Progress::Known(entry.client, n)),
+                Place::Take(..) if self.is_full(config, &entry) => return Ok(Took::Part),
+                Place::Take(n, from) => {
+                    let action = match stamped(&entry, now, n) {
+                        Ok(action) => action,
+                        Err(refusal) => {
+                            queued.refused = Some(entry.refused(refusal, last));
+                            return Ok(Took::All);
+                        }
+                    };
+                    let taken = Taken { client: &entry.client, n, from, action: &action, by };
+                    let seq = self.decide(config, replica, &taken, now)?;
+                    queued.outcomes.push(Progress::Decided(seq));
+                    // Whatever comes of the append, this entry has this number from here on.
+                    let next = queued.next;
+                    queued.submission().entries[next] =
+                        Submitted { number: Number::Given { n, from }, action, ..entry };
+                }
+            }
+            queued.next += 1;
+        }
+        if let Some(then) = queued.submission().then.clone() {
+            let last = replica.last_n(config, &then.client)?;
+            queued.refused = Some(Refused { last, ..then });
+        }
+        Ok(Took::All)
+    }
+
+    fn is_full(&self, config: &Config, entry: &Submitted) -> bool {
+        !self.is_empty()
+            && (self.events.len() >= config.commit_entries
+                || self.bytes + entry.action.as_str().len() > limits::COMMIT_BYTES)
+    }
+
+    /// Asks the model, and makes the event of what it says (I3).
+    fn decide(
+        &mut self,
+        config: &Config,
+        replica: &mut Replica,
+        taken: &Taken<'_>,
+        now: u64,
+    ) -> Result<Seq, Broken> {
+        let seed = seed(config.stream.as_str(), taken.client.as_str(), taken.n.0);
+        let action = taken.action.as_str();
+        let step = Step { action, now: taken.action.stamp().at.unwrap_or(now), seed };
+        let (error, changes) = match replica.reducer.decide(step)? {
+            Decision::Accepted => (None, replica.reducer.changes()?),
+            Decision::Invalid(reason) => (rejection(code::INVALID, reason), Vec::new()),
+            Decision::Threw(reason) => (rejection(code::THREW, reason), Vec::new()),
+            Decision::Limit(reason) => {
+                self.rebuild(config, replica)?;
+                (rejection(code::LIMIT, reason), Vec::new())
+            }
+        };
+        let seq = Seq(self.after.0 + self.events.len() as u64 + 1);
+        let parts = Parts {
+            seq,
+            client: taken.client,
+            n: taken.n,
+            from: taken.from,
+            at: now,
+            kind: taken.action.kind(),
+            model: &config.model.hash,
+            schema: config.model.schema,
+            action,
+        };
+        self.push(StoredEvent::new(&self.chain, parts, error), taken.by, changes);
+        replica.clients.insert(taken.client.clone(), taken.n);
+        Ok(seq)
+    }
+
+    fn push(&mut self, event: StoredEvent, by: SessionId, changes: Vec<Change>) {
+        self.chain = event.chain.clone();
+        self.bytes += event.body.len();
+        self.records.extend(changes.iter().cloned());
+        self.events.push(Decided::new(event, by, changes));
+    }
+
+    /// A reducer that ran past a limit is dropped; its successor folds the log, then the good
+    /// part of this batch.
+    fn rebuild(&self, config: &Config, replica: &mut Replica) -> Result<(), Broken> {
+        let Config { stream, model, log, engine, .. } = config;
+        let mut reducer = fold(&**log, &**engine, stream, model, self.after)?.reducer;
+        for Decided { event, .. } in &self.events {
+            let Some(action) = event.action() else { continue };
+            let now = crate::fold::stamped_at(action).unwrap_or(event.at);
+            let seed = seed(stream.as_str(), event.client.as_str(), event.n.0);
+            reducer.fold(Step { action, now, seed })?;
+        }
+        // Those of this batch are told already.
+        reducer.changes()?;
+        replica.reducer = reducer;
+        Ok(())
+    }
+}
+
+struct Taken<'a> {
+    client: &'a ClientId,
+    n: N,
+    from: Option<N>,
+    action: &'a ActionText,
+    by: SessionId,
+}
+
+fn next_entry<T: Clone>(queued: &mut Queued<T>) -> Option<Submitted> {
+    let next = queued.next;
+    queued.submission().entries.get(next).cloned()
+}
+
+fn stamped(entry: &Submitted, now: u64, n: N) -> Result<ActionText, Refusal> {
+    match entry.number {
+        Number::Given { .. } => Ok(entry.action.clone()),
+        Number::Next => entry.action.stamped(now, entry.client.as_str(), n.0),
+    }
+}
+
+/// For submissions that are taken as a whole: the first entry that would be refused.
+fn first_refusal(
+    config: &Config,
+    replica: &mut Replica,
+    submission: &Submission,
+) -> Result<Option<Refused>, ReadError> {
+    let mut lasts: BTreeMap<&ClientId, N> = BTreeMap::new();
+    for entry in &submission.entries {
+        let last = match lasts.get(&entry.client) {
+            Some(last) => *last,
+            None => replica.last_n(config, &entry.client)?,
+        };
+        match place(entry.number, last) {
+            Place::Known(_) => {}
+            Place::Take(n, _) => {
+                lasts.insert(&entry.client, n);
+                if let Err(refusal) = stamped(entry, 0, n) {
+                    return Ok(Some(entry.refused(refusal, last)));
+                }
+            }
+            Place::Refuse(refusal) => return Ok(Some(entry.refused(refusal, last))),
+        }
+    }
+    Ok(submission.then.clone())
+}
+
+/// I5: an entry settles `from..=n`, and `last` is the client's last number.
+fn place(number: Number, last: N) -> Place {
+    let (n, from) = match number {
+        Number::Next => return Place::Take(last.next(), None),
+        Number::Given { n, from } => (n, from),
+    };
+    let first = from.unwrap_or(n);
+    if n <= last {
+        Place::Known(n)
+    } else if first == last.next() {
+        Place::Take(n, from)
+    } else if first > last.next() {
+        Place::Refuse(gap(last, first))
+    } else {
+        Place::Refuse(overlap(last, first))
+    }
+}
+
+fn gap(last: N, first: N) -> Refusal {
+    let (missing, to) = (last.0 + 1, first.0 - 1);
+    let reason = format!(
+        "numbers {missing} to {to} of this client are missing: send the entry again with from {missing}"
+    );
+    Refusal { code: code::GAP, reason }
+}
+
+fn overlap(last: N, first: N) -> Refusal {
+    let next = last.0 + 1;
+    let reason = format!(
+        "number {} of this client has its verdict: send the entry again with from {next}",
+        first.0
+    );
+    Refusal { code: code::OVERLAP, reason }
+}
+
+fn not_stored() -> Refusal {
+    Refusal { code: code::BUSY, reason: "it could not be stored: send again later".to_owned() }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "an event without one is accepted")]
+fn rejection(code: &str, reason: String) -> Option<Rejection> {
+    Some(Rejection { code: code.to_owned(), reason })
+}
