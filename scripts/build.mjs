@@ -1,6 +1,5 @@
 /** Builds the npm package into dist/ and prints what it weighs; leaves out what did not change. */
-import { pathToFileURL } from 'node:url'
-import { main } from './lib/run.mjs'
+import { isMain, main } from './lib/run.mjs'
 import { say } from './lib/step.mjs'
 import { buildPackage } from './build/package.mjs'
 import { check, measure, sentence } from './build/sizes.mjs'
@@ -13,7 +12,7 @@ export async function build() {
   say(`twinstore weighs ${sentence(await measure())}`)
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href)
+if (isMain(import.meta.url))
   await main(async () => {
     await setup()
     await build()

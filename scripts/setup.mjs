@@ -1,6 +1,5 @@
 /** Installs what is missing: `node scripts/setup.mjs [--tests]`. Idempotent; seconds when all is there. */
-import { pathToFileURL } from 'node:url'
-import { main } from './lib/run.mjs'
+import { isMain, main } from './lib/run.mjs'
 import { browser } from './setup/browser.mjs'
 import { checkNode } from './setup/node.mjs'
 import { node22 } from './setup/node22.mjs'
@@ -23,5 +22,5 @@ export async function setupTests() {
   await wasmPack()
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href)
+if (isMain(import.meta.url))
   await main(() => (process.argv.includes('--tests') ? setupTests() : setup()))

@@ -1,5 +1,7 @@
 /** Starting other programs: their output is shown as it comes, a failure ends the script with one sentence. */
 import { spawn, spawnSync } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { env, root } from './paths.mjs'
 
 /** What ends a script in an orderly way: the sentence is for the user, no stack is shown. */
@@ -20,6 +22,9 @@ export function read(command, args, options = {}) {
   const { status, stdout } = spawnSync(command, args, { cwd: root, encoding: 'utf8', env, ...options })
   return status === 0 ? stdout.trim() : null
 }
+
+/** Whether this module is the script that was started, not one that another imports. */
+export const isMain = url => process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url)
 
 /** Calls a script's main function; a {@link Failure} is told without its stack. */
 export async function main(body) {

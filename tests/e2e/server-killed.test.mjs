@@ -47,7 +47,7 @@ async function replay(stream, point) {
   await app.x((app, all) => all.forEach(payload => app.store.dispatch({ type: 'journal/add', payload })), texts)
 
   await backend.bringBack()
-  await killAt(stream, point)
+  await killAt(stream, point, app)
   await backend.bringBack()
   const survived = (await backend.events(stream)).length
   await app.settled()
@@ -61,13 +61,13 @@ async function replay(stream, point) {
 }
 
 /** Kills in the very task in which the event of that number is heard of. */
-async function killAt(stream, point) {
+async function killAt(stream, point, app) {
   const watcher = await thinClient(backend, stream, { subscribe: 'events', from: 'start' })
   let gone
   watcher.onLine(lines => {
     if (lines.length >= point) gone ??= backend.takeAway()
   })
-  await until(`event ${point}`, () => gone, { seen: () => watcher.lines.length })
+  await until(`event ${point}`, () => gone !== undefined, { seen: app.status })
   await gone
   watcher.close()
 }

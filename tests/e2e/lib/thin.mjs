@@ -19,8 +19,11 @@ export async function thinClient({ url }, stream, query = {}) {
   return {
     lines,
     frames: () => lines.map(line => JSON.parse(line)),
-    /** Calls back with all lines at once after each of them, in the very task in which it came. */
-    onLine: listener => listeners.push(listener),
+    /** Calls back with all lines at once after each of them, in the very task in which it came; and now. */
+    onLine(listener) {
+      listeners.push(listener)
+      listener(lines)
+    },
     send: action => socket.send(typeof action === 'string' ? action : JSON.stringify(action)),
     count: number => until(`${number} lines at the thin client`, () => lines.length >= number, { seen: () => lines }),
     close: () => socket.terminate(),
