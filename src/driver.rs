@@ -168,7 +168,7 @@ impl Core {
             Output::CloseLink => self.close_link(),
             Output::Transmit(frame) => {
                 if let Some(socket) = &*self.socket.borrow() {
-                    socket.send(encode(&frame));
+                    socket.send(&encode(&frame));
                 }
             }
             Output::ReadSnapshot(text) => self.read_snapshot(&text),
@@ -203,9 +203,18 @@ impl Core {
         spawn_local(async move {
             let Some(core) = me.upgrade() else { return };
             core.adopt_orphans();
-            if core.link_turn.get() == turn {
-                let socket = Socket::join(&url, &core.options.user, core.peer());
-                core.socket.replace(Some(socket));
+            if core.link_turn.get() != turn {
+                return;
+            }
+            match Socket::join(&url, &core.options.user, core.peer()) {
+                Some(socket) => drop(core.socket.replace(Some(socket))),
+                None => {
+                    core.remember_error(
+                        "bad-url",
+                        "the browser does not take `url` for a socket's address",
+                    );
+                    core.feed(Input::LinkClosed);
+                }
             }
         });
     }

@@ -2,14 +2,13 @@
 //!
 //! A socket lives as long as one of its twins holds it: dropping the last handle closes it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 
-use futures_util::future::{AbortHandle, Abortable, FutureExt, poll_fn};
-use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
+use gloo_net::websocket::Message;
 use gloo_net::websocket::futures::WebSocket;
-use gloo_net::websocket::{Message, State};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::web::{Fields, parse};
@@ -26,10 +25,9 @@ pub(crate) trait Peer {
 
 pub(crate) struct Socket {
     key: String,
+    raw: web_sys::WebSocket,
+    open: Cell<bool>,
     peers: RefCell<Vec<Weak<dyn Peer>>>,
-    /// There once the socket is open.
-    sink: RefCell<Option<SplitSink<WebSocket, Message>>>,
-    abort: AbortHandle,
 }
 
 thread_local! {
@@ -37,13 +35,14 @@ thread_local! {
 }
 
 impl Socket {
-    /// The socket of that address and user, opened where there is none. `peer` hears of it from now on.
-    pub(crate) fn join(url: &str, user: &str, peer: Weak<dyn Peer>) -> Rc<Self> {
+    /// The socket of that address and user, opened where there is none; none: the address is not one.
+    /// `peer` hears of it from now on.
+    pub(crate) fn join(url: &str, user: &str, peer: Weak<dyn Peer>) -> Option<Rc<Self>> {
         let key = [url, " ", user].concat();
         let known =
             SOCKETS.with_borrow(|all| all.iter().filter_map(Weak::upgrade).find(|s| s.key == key));
         let Some(socket) = known else { return Self::open(key, url, peer) };
-        if socket.sink.borrow().is_some() {
+        if socket.open.get() {
             let peer = peer.clone();
             spawn_local(async move { peer.upgrade().iter().for_each(|p| p.opened()) });
         }
@@ -53,26 +52,23 @@ impl Socket {
             peers.retain(|known| !known.ptr_eq(&peer));
             peers.push(peer);
         }
-        socket
+        Some(socket)
     }
 
     /// Sends a frame; on a socket that is not open it is lost, as on one that breaks.
-    pub(crate) fn send(&self, text: String) {
-        if let Some(sink) = self.sink.borrow_mut().as_mut() {
-            // gloo's sink is ready at once when the socket is open.
-            let _ = sink.send(Message::Text(text)).now_or_never();
-        }
+    pub(crate) fn send(&self, text: &str) {
+        let _ = self.raw.send_with_str(text);
     }
 
-    fn open(key: String, url: &str, peer: Weak<dyn Peer>) -> Rc<Self> {
-        let (abort, registration) = AbortHandle::new_pair();
-        let socket =
-            Rc::new(Self { key, peers: RefCell::new(vec![peer]), sink: RefCell::new(None), abort });
-        SOCKETS.with_borrow_mut(|all| all.push(Rc::downgrade(&socket)));
-        let (weak, url) = (Rc::downgrade(&socket), url.to_owned());
-        let run = Abortable::new(run(weak, url), registration);
-        spawn_local(run.map(|_| ()));
-        socket
+    fn open(key: String, url: &str, peer: Weak<dyn Peer>) -> Option<Rc<Self>> {
+        let raw = web_sys::WebSocket::new(url).ok()?;
+        let reading = WebSocket::try_from(raw.clone()).ok()?;
+        let socket = Self { key, raw, open: Cell::new(false), peers: RefCell::new(vec![peer]) };
+        let socket = Rc::new(socket);
+        let weak = Rc::downgrade(&socket);
+        SOCKETS.with_borrow_mut(|all| all.push(weak.clone()));
+        spawn_local(run(weak, reading));
+        Some(socket)
     }
 
     fn each_peer(&self, tell: impl Fn(&dyn Peer)) {
@@ -86,39 +82,34 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.abort.abort();
+        let _ = self.raw.close();
         SOCKETS.with_borrow_mut(|all| all.retain(|s| s.strong_count() > 0));
     }
 }
 
-/// The socket's life. Holds no handle of its own: the twins decide how long it lives.
-async fn run(socket: Weak<Socket>, url: String) {
-    read(&socket, &url).await;
-    let Some(socket) = socket.upgrade() else { return };
-    // Out of the list first: who is told that it is closed may open another at once.
-    SOCKETS.with_borrow_mut(|all| all.retain(|s| s.upgrade().is_some_and(|s| s.key != socket.key)));
-    socket.sink.take();
-    socket.each_peer(|peer| peer.closed());
-}
-
-async fn read(socket: &Weak<Socket>, url: &str) {
-    let Ok(mut web_socket) = WebSocket::open(url) else { return };
-    let ready = poll_fn(|cx| web_socket.poll_ready_unpin(cx)).await;
-    if ready.is_err() || !matches!(web_socket.state(), State::Open) {
-        return;
-    }
-    let (sink, mut frames) = web_socket.split();
-    {
-        let Some(socket) = socket.upgrade() else { return };
-        socket.sink.replace(Some(sink));
+/// The socket's life. Holds no handle: the twins decide how long it lives. It always runs until the browser
+/// has said that the socket is closed, since an event after the end would meet a closure that is gone.
+async fn run(socket: Weak<Socket>, mut reading: WebSocket) {
+    // Ready means open, or failed, which the first message then says.
+    let _ = poll_fn(|cx| reading.poll_ready_unpin(cx)).await;
+    if let Some(socket) = socket.upgrade().filter(|s| s.raw.ready_state() == OPEN) {
+        socket.open.set(true);
         socket.each_peer(|peer| peer.opened());
     }
-    while let Some(Ok(message)) = frames.next().await {
-        let Some(socket) = socket.upgrade() else { return };
+    while let Some(message) = reading.next().await {
+        let (Ok(message), Some(socket)) = (message, socket.upgrade()) else { continue };
         let frame = match message {
             Message::Text(text) => parse(&text).ok().and_then(|value| Fields::of(&value)),
             Message::Bytes(_) => None,
         };
         socket.each_peer(|peer| peer.said(frame.as_ref()));
     }
+    let Some(socket) = socket.upgrade() else { return };
+    // Out of the list first: who is told that it is closed may open another at once.
+    SOCKETS.with_borrow_mut(|all| all.retain(|s| !s.ptr_eq(&Rc::downgrade(&socket))));
+    socket.open.set(false);
+    socket.each_peer(|peer| peer.closed());
 }
+
+/// `WebSocket.OPEN`.
+const OPEN: u16 = 1;

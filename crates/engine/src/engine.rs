@@ -222,7 +222,7 @@ impl<A: Clone> Engine<A> {
     /// Whether actions are held back from the store until their verdicts.
     #[must_use]
     pub fn hides(&self) -> bool {
-        self.outbox.iter().any(|p| p.hidden)
+        self.outbox.hides()
     }
 
     /// All actions that are shown or will be once their verdicts are there, in order.

@@ -216,16 +216,12 @@ impl<A: Clone> Engine<A> {
         if self.snapshot_wanted == Wanted::Asked {
             self.snapshot_wanted = Wanted::From(self.snapshot_after);
         }
-        let mut revealed = Vec::new();
         for pending in self.outbox.iter_mut() {
             if matches!(pending.progress, Progress::Sent | Progress::Decided) {
                 pending.progress = Progress::Queued;
             }
-            if pending.hidden {
-                pending.hidden = false;
-                revealed.push(pending.entry.action.clone());
-            }
         }
+        let revealed = self.outbox.reveal();
         if !revealed.is_empty() {
             self.rebase(None, Vec::new(), revealed);
         }

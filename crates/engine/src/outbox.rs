@@ -106,17 +106,19 @@ pub(crate) struct Outbox<A> {
     list: VecDeque<Pending<A>>,
     bytes: usize,
     held: usize,
+    hidden: usize,
 }
 
 impl<A: Clone> Outbox<A> {
     pub(crate) fn new() -> Self {
-        Self { list: VecDeque::new(), bytes: 0, held: 0 }
+        Self { list: VecDeque::new(), bytes: 0, held: 0, hidden: 0 }
     }
 
     /// Puts an action at the end.
     pub(crate) fn push(&mut self, pending: Pending<A>) {
         self.bytes += pending.entry.bytes as usize;
         self.held += usize::from(pending.is_held());
+        self.hidden += usize::from(pending.hidden);
         self.list.push_back(pending);
     }
 
@@ -135,6 +137,7 @@ impl<A: Clone> Outbox<A> {
         let pending = self.list.remove(at)?;
         self.bytes -= pending.entry.bytes as usize;
         self.held -= usize::from(pending.is_held());
+        self.hidden -= usize::from(pending.hidden);
         Some(pending)
     }
 
@@ -143,6 +146,7 @@ impl<A: Clone> Outbox<A> {
         let pending = self.list.iter_mut().find(|p| p.is(client, n) && !p.is_held())?;
         pending.entry.held = Some(reason);
         pending.progress = Progress::Held(reason);
+        self.hidden -= usize::from(pending.hidden);
         pending.hidden = false;
         self.held += 1;
         Some(pending.entry.action.clone())
@@ -173,6 +177,24 @@ impl<A: Clone> Outbox<A> {
 
     pub(crate) fn shown_actions(&self) -> Vec<A> {
         self.shown().map(|p| p.entry.action.clone()).collect()
+    }
+
+    /// Shows what was held back; gives it, in order.
+    pub(crate) fn reveal(&mut self) -> Vec<A> {
+        if std::mem::take(&mut self.hidden) == 0 {
+            return Vec::new();
+        }
+        let hidden = self.list.iter_mut().filter(|p| p.hidden);
+        hidden
+            .map(|p| {
+                p.hidden = false;
+                p.entry.action.clone()
+            })
+            .collect()
+    }
+
+    pub(crate) fn hides(&self) -> bool {
+        self.hidden > 0
     }
 
     pub(crate) fn held(&self) -> usize {
