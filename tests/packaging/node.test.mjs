@@ -12,9 +12,7 @@ import { project } from './lib/install.mjs'
 const node22 = findNode22()
 let consumer, backend
 before(async () => {
-  consumer = project()
-  consumer.write('app.js', APP)
-  consumer.write('server-side.js', SERVER_SIDE)
+  consumer = project('store.js', 'app.js', 'server-side.js')
   backend = await startBackend()
 })
 after(async () => {
@@ -41,39 +39,3 @@ async function runApp(node, stream, ws = '') {
   const { stdout } = await promisify(execFile)(node, ['app.js', backend.url, stream, ws], { cwd: consumer.folder, timeout: 60_000 })
   return JSON.parse(stdout)
 }
-
-/** A store without Redux: the package asks for nothing but its shape. */
-const STORE = `
-const reducer = (state = { list: [] }, action) => (action.type === 'journal/add' ? { list: [...state.list, action.payload] } : state)
-const makeStore = twin => {
-  let state = twin.reducer(undefined, { type: '@@init' })
-  const reduce = action => { state = twin.reducer(state, action); return action }
-  const api = { getState: () => state, dispatch: action => dispatch(action) }
-  const dispatch = twin.middleware(api)(reduce)
-  return api
-}
-`
-
-const APP = `import { createTwin, init } from 'twinstore'
-${STORE}
-const [url, stream, ws] = process.argv.slice(2)
-if (ws) globalThis.WebSocket = (await import(ws)).default
-await init()
-const twin = createTwin({ url, stream, reducer })
-const store = makeStore(twin)
-await twin.ready
-const seq = await twin.confirmed(store.dispatch({ type: 'journal/add', payload: 'from Node' }))
-console.log(JSON.stringify({ seq, state: store.getState() }))
-twin.close()
-`
-
-const SERVER_SIDE = `import { createTwin, init } from 'twinstore'
-await import('./node_modules/twinstore/dist/index.js')
-${STORE}
-await init()
-const twin = createTwin({ url: null, stream: 'journal/server-side', reducer })
-const store = makeStore(twin)
-await twin.ready
-store.dispatch({ type: 'journal/add', payload: 'rendered' })
-console.log(JSON.stringify({ ...store.getState(), link: twin.status.link }))
-`

@@ -10,8 +10,7 @@ import { project } from './lib/install.mjs'
 
 let consumer, backend, site, browser
 before(async () => {
-  consumer = project()
-  consumer.write('index.html', PAGE)
+  consumer = project('plain.html')
   site = await serve(consumer.folder)
   ;[backend, browser] = await Promise.all([startBackend(), launch()])
 })
@@ -26,7 +25,7 @@ test('a plain script of type module dispatches and hears the verdict', async () 
   const page = await browser.newPage()
   const errors = []
   page.on('pageerror', error => errors.push(String(error)))
-  await page.goto(`http://127.0.0.1:${site.address().port}/index.html?url=${encodeURIComponent(backend.url)}`)
+  await page.goto(`http://127.0.0.1:${site.address().port}/plain.html?url=${encodeURIComponent(backend.url)}`)
   const said = await page.waitForFunction('window.said', null, { timeout: 30_000 }).catch(error => {
     throw errors.length > 0 ? new Error(errors.join('\n')) : error
   })
@@ -47,20 +46,3 @@ function serve(folder) {
   })
   return new Promise(done => server.listen(0, '127.0.0.1', () => done(server)))
 }
-
-const PAGE = `<!doctype html>
-<title>plain</title>
-<script type="module">
-  import { createTwin, init } from './node_modules/twinstore/dist/index.js'
-  const reducer = (state = { list: [] }, action) => (action.type === 'journal/add' ? { list: [...state.list, action.payload] } : state)
-  await init()
-  const twin = createTwin({ url: new URLSearchParams(location.search).get('url'), stream: 'journal/plain', reducer })
-  let state = twin.reducer(undefined, { type: '@@init' })
-  const dispatch = twin.middleware({ getState: () => state, dispatch: action => dispatch(action) })(action => {
-    state = twin.reducer(state, action)
-    return action
-  })
-  const seq = await twin.confirmed(dispatch({ type: 'journal/add', payload: 'plain' }))
-  window.said = { seq, state }
-</script>
-`
