@@ -54,7 +54,7 @@ async function clippy() {
 
 /** webdriver.json, beside Cargo.toml, holds the browser's flags. */
 async function wasmTests() {
-  await run('wasm-pack', ['test', '--headless', '--chrome', '--mode', 'no-install'], {
+  await run('wasm-pack', ['test', '--headless', '--chrome', '--mode', 'no-install', '--', '-p', 'twinstore-web'], {
     env: { CHROMEDRIVER: findBrowser().driver, WASM_BINDGEN_TEST_TIMEOUT: '300' },
   })
 }
