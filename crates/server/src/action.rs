@@ -131,7 +131,7 @@ fn whole(text: &str) -> Option<u64> {
     const MAX: f64 = 9_007_199_254_740_991.0;
     let number: f64 = serde_json::from_str(text).ok()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
-    (number >= 0.0 && number <= MAX && number.fract() == 0.0).then_some(number as u64)
+    ((0.0..=MAX).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
 /// Puts `fields` before the closing brace of the object at `span`.
@@ -343,7 +343,7 @@ mod tests {
     use super::*;
 
     fn inspect(text: &str) -> Result<ActionText, Refusal> {
-        let _: &serde_json::value::RawValue = serde_json::from_str(text).unwrap();
+        let _: &RawValue = serde_json::from_str(text).unwrap();
         ActionText::inspect(text, &WireLimits::DEFAULT)
     }
 

@@ -52,9 +52,8 @@ async fn actions(
 ) -> Result<Response, HttpError> {
     let stream = known(&server, &stream)?;
     let submission = submission(&body)?;
-    let settled = match server.question(&stream, Ask::Submit(submission)).await? {
-        Answer::Settled(settled) => settled,
-        _ => return Err(HttpError::internal()),
+    let Answer::Settled(settled) = server.question(&stream, Ask::Submit(submission)).await? else {
+        return Err(HttpError::internal());
     };
     if let Some(refused) = settled.refused {
         return Err(refused.refusal.into());

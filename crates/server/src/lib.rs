@@ -9,8 +9,8 @@
 //!   HTTP ───────────────┘     └── hub             └── log (SQLite, memory)
 //! ```
 //!
-//! [`session`] and [`stream`] decide and do no I/O; [`socket`], [`shard`] and [`http`] do the I/O
-//! and decide nothing. All limits stand in [`limits`].
+//! [`session`] and [`stream`] decide and do no I/O; `socket.rs`, `http.rs` and [`shard`] do the
+//! I/O and decide nothing. All limits stand in [`limits`].
 #![forbid(unsafe_code)]
 
 pub mod action;

@@ -220,7 +220,7 @@ impl<T: Clone> Worker<T> {
         };
         let mut batch = Batch::after(&replica);
         let mut settling = Vec::new();
-        while let Some(mut queued) = self.queue.pop_front_if(|q| q.is_submission()) {
+        while let Some(mut queued) = self.next_submission() {
             match batch.take(&self.config, &mut replica, &mut queued, now) {
                 Ok(Took::All) => settling.push(queued),
                 Ok(Took::Part) => {
@@ -244,6 +244,11 @@ impl<T: Clone> Worker<T> {
         self.phase = Phase::Appending(replica, Flight { commit, chain, settling });
     }
 
+    fn next_submission(&mut self) -> Option<Queued<T>> {
+        self.queue.front().filter(|next| next.is_submission())?;
+        self.queue.pop_front()
+    }
+
     fn appended(&mut self, outcome: Result<Head, AppendError>) {
         let Phase::Appending(mut replica, flight) = std::mem::replace(&mut self.phase, Phase::Cold)
         else {
@@ -254,7 +259,7 @@ impl<T: Clone> Worker<T> {
                 assert_eq!(head.chain, flight.chain, "I8: the append that was ordered is durable");
                 replica.advance(head, flight.commit.events.len());
                 self.phase = Phase::Ready(replica);
-                self.tell(flight.commit, flight.settling);
+                self.tell(&flight.commit, flight.settling);
             }
             Err(AppendError::Conflict { .. }) => {
                 // Somebody else wrote: read it and decide anew. Stays Cold.
@@ -269,13 +274,13 @@ impl<T: Clone> Worker<T> {
         }
     }
 
-    fn tell(&mut self, commit: Arc<Commit>, settling: Vec<Queued<T>>) {
-        self.outputs.push_back(Output::Publish(Arc::clone(&commit)));
+    fn tell(&mut self, commit: &Arc<Commit>, settling: Vec<Queued<T>>) {
+        self.outputs.push_back(Output::Publish(Arc::clone(commit)));
         if let Some(front) = self.queue.front_mut() {
-            front.committed(&commit);
+            front.committed(commit);
         }
         for mut queued in settling {
-            queued.committed(&commit);
+            queued.committed(commit);
             self.settle(queued);
         }
         self.keep_snapshot(limits::SNAPSHOT_EVERY);
@@ -291,7 +296,7 @@ impl<T: Clone> Worker<T> {
     /// Puts back what has no verdict. Where `known_only`, it is asked for, not decided anew: the
     /// log says which entries have their verdict, the others are refused.
     fn requeue(&mut self, settling: Vec<Queued<T>>, known_only: bool) {
-        if let Some(front) = self.queue.front_mut() {
+        if let Some(front) = self.queue.front_mut().filter(|front| front.is_under_way()) {
             front.rewind(known_only);
         }
         for mut queued in settling.into_iter().rev() {

@@ -1,6 +1,7 @@
 //! What every backend must do: one suite, run on each (`conformance::check`).
 //!
 //! A new backend is done when it passes. Public, so that backends elsewhere can run it.
+#![expect(clippy::unwrap_used, reason = "a suite of tests: what fails is its finding")]
 
 use std::sync::mpsc::channel;
 

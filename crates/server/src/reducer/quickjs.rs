@@ -111,13 +111,13 @@ impl QuickJsReducer {
         let context = Context::full(&runtime).map_err(|e| engine("make a context", &e))?;
         allow(&runtime, &budget, Allowance::Load);
         let (calls, schema) = context.with(|ctx| load_model(&ctx, model, name))?;
-        let mut reducer = Self { calls, schema, budget, context, runtime };
+        let reducer = Self { calls, schema, budget, context, runtime };
         reducer.initial(&model.name, name)?;
         Ok(reducer)
     }
 
     /// The initial state, always with the same dice and at time 0: it is nobody's action.
-    fn initial(&mut self, model: &str, name: &str) -> Result<(), ReducerError> {
+    fn initial(&self, model: &str, name: &str) -> Result<(), ReducerError> {
         let [a, b, c, d] = super::seed(&format!("{model}/{name}"), "", 0);
         allow(&self.runtime, &self.budget, Allowance::Load);
         let call = self.calls.init.clone();

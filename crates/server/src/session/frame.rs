@@ -54,7 +54,8 @@ pub(super) fn snapshot_frames(
 fn pieces(mut text: &str, bytes: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     while text.len() > bytes {
-        let (piece, rest) = text.split_at(text.floor_char_boundary(bytes));
+        let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let (piece, rest) = text.split_at(end);
         pieces.push(piece);
         text = rest;
     }

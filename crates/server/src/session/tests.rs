@@ -1,1 +1,138 @@
-//! t
+//! Golden frames through a session, and sessions without sockets.
+
+use twinstore_protocol::{LogId, tag};
+
+use super::*;
+use crate::log::StoredModel;
+use crate::stream::ask::{Ask, Joined, Missing, Page};
+
+fn golden(name: &str) -> String {
+    let path = format!("{}/../../tests/wire/v1/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).expect("the golden frame is there")
+}
+
+fn twin() -> Session {
+    let model = StoredModel {
+        hash: "5d41402abc4b2a76".to_owned(),
+        name: "salesOrder".to_owned(),
+        schema: 1,
+        source: String::new(),
+    };
+    let models = crate::model::together([model]).expect("one model");
+    Session::twin(SessionId(1), Arc::new(models))
+}
+
+fn outputs(session: &mut Session) -> Vec<Output> {
+    std::iter::from_fn(|| session.poll_output()).collect()
+}
+
+/// What a session asks when it hears a golden frame, after a hello where it needs one.
+#[track_caller]
+fn asks(frame: &str, after_hello: bool) -> Ask {
+    let mut session = twin();
+    if after_hello {
+        session.handle_input(Input::Frame(&golden("hello-new")));
+        outputs(&mut session);
+    }
+    session.handle_input(Input::Frame(&golden(frame)));
+    match outputs(&mut session).as_slice() {
+        [Output::Ask(stream, ask)] if stream.as_str() == "salesOrder/demo" => ask.clone(),
+        other => panic!("{frame}: {other:?}"),
+    }
+}
+
+#[test]
+fn golden_frames_of_clients() {
+    assert!(matches!(asks("hello-new", false), Ask::Join(join) if join.cursor.is_none()));
+    assert!(matches!(asks("hello", false), Ask::Join(join) if join.clients.len() == 1));
+    assert!(matches!(asks("pull", true), Ask::Join(join) if join.cursor.is_some()));
+    assert!(matches!(asks("pull-snapshot", true), Ask::Join(join) if join.empty_too));
+    assert!(matches!(asks("ping", true), Ask::Head));
+    assert!(matches!(asks("leave", true), Ask::Leave));
+    let Ask::Submit(submission) = asks("push", true) else { panic!("a push submits") };
+    assert_eq!(submission.entries[1].action.kind(), "addLine");
+}
+
+#[test]
+fn an_empty_welcome_is_the_golden_one() {
+    let mut session = twin();
+    session.handle_input(Input::Frame(&golden("hello-new")));
+    outputs(&mut session);
+    let page = Page { log: None, after: Seq(0), events: Vec::new(), live: true };
+    let joined = Joined {
+        log: None,
+        head: Seq(0),
+        reset: false,
+        rows: Vec::new(),
+        missing: Missing::Events(page),
+    };
+    session.handle_input(answer(Answer::Joined(Box::new(joined))));
+    let frames = outputs(&mut session);
+    let [Output::Send(welcome)] = frames.as_slice() else { panic!("{frames:?}") };
+    assert_eq!(welcome.as_str(), golden("welcome-empty").trim());
+}
+
+#[test]
+fn answers_to_what_was_asked_before_a_second_hello_are_not_sent() {
+    let mut session = twin();
+    for frame in ["hello-new", "ping", "hello-new", "ping"] {
+        session.handle_input(Input::Frame(&golden(frame)));
+    }
+    outputs(&mut session);
+    let page = || Page { log: Some(log()), after: Seq(0), events: Vec::new(), live: true };
+    let joined = || Joined {
+        log: Some(log()),
+        head: Seq(0),
+        reset: false,
+        rows: Vec::new(),
+        missing: Missing::Events(page()),
+    };
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        session.handle_input(answer(Answer::Joined(Box::new(joined()))));
+        session.handle_input(answer(Answer::Head(Seq(0))));
+        sent.push(outputs(&mut session).len());
+    }
+    assert_eq!(sent, [0, 2]);
+}
+
+#[test]
+fn commits_are_not_heard_before_the_answer_they_lie_in() {
+    let mut session = twin();
+    session.handle_input(Input::Frame(&golden("hello-new")));
+    outputs(&mut session);
+    let commit = || Commit::new(stream(), log(), Seq(0), Vec::new());
+    session.handle_input(Input::Committed(commit()));
+    assert!(outputs(&mut session).is_empty());
+    let page = Page { log: None, after: Seq(0), events: Vec::new(), live: true };
+    session.handle_input(answer(Answer::Page(page)));
+    session.handle_input(Input::Committed(commit()));
+    assert_eq!(outputs(&mut session).len(), 1);
+    // Cut off, it is told the head, hears no more, and a pull brings it back.
+    session.handle_input(Input::CutOff(stream(), Seq(9)));
+    session.handle_input(Input::Committed(commit()));
+    let frames = outputs(&mut session);
+    let [Output::Send(pong)] = frames.as_slice() else { panic!("{frames:?}") };
+    assert!(pong.contains(tag::PONG) && pong.contains(r#""head":9"#), "{pong}");
+}
+
+#[test]
+fn a_closed_session_hears_nothing() {
+    let mut session = twin();
+    session.handle_input(Input::Binary);
+    assert_eq!(outputs(&mut session).len(), 2);
+    session.handle_input(Input::Frame(&golden("hello-new")));
+    assert!(outputs(&mut session).is_empty());
+}
+
+fn answer(answer: Answer) -> Input<'static> {
+    Input::Answered(stream(), answer)
+}
+
+fn stream() -> StreamId {
+    StreamId::parse("salesOrder/demo").expect("a stream")
+}
+
+fn log() -> LogId {
+    LogId("l".to_owned())
+}

@@ -100,13 +100,21 @@ impl<T: Clone> Queued<T> {
 
     /// The events of the batch under way are not, or may not be, durable.
     pub(super) fn rewind(&mut self, known_only: bool) {
-        let undecided = |progress: &Progress| matches!(progress, Progress::Decided(_));
-        if let Some(first) = self.outcomes.iter().position(undecided) {
+        if let Some(first) = self.first_decided() {
             self.outcomes.truncate(first);
             self.next = first;
         }
         self.refused = None;
         self.known_only = known_only;
+    }
+
+    /// Whether the batch under way holds events of it.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.first_decided().is_some()
+    }
+
+    fn first_decided(&self) -> Option<usize> {
+        self.outcomes.iter().position(|progress| matches!(progress, Progress::Decided(_)))
     }
 
     /// Each entry's outcome, of which the log knows those decided before.
@@ -291,8 +299,8 @@ impl Batch {
     fn push(&mut self, event: StoredEvent, by: SessionId, changes: Vec<Change>) {
         self.chain = event.chain.clone();
         self.bytes += event.body.len();
-        self.records.extend(changes.iter().cloned());
-        self.events.push(Decided::new(event, by, changes));
+        self.events.push(Decided::new(event, by, &changes));
+        self.records.extend(changes);
     }
 
     /// A reducer that ran past a limit is dropped; its successor folds the log, then the good

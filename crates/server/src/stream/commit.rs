@@ -72,7 +72,7 @@ impl Commit {
 impl Decided {
     /// Encodes an event.
     #[must_use]
-    pub fn new(event: StoredEvent, by: SessionId, changes: Vec<Change>) -> Self {
+    pub fn new(event: StoredEvent, by: SessionId, changes: &[Change]) -> Self {
         let seq = event.seq;
         Self {
             by,

@@ -1,1 +1,368 @@
-//! t
+//! The worker by given, when and then: no threads, no clock, a log whose appends can fail.
+
+use std::fmt::Write as _;
+
+use twinstore_protocol::WireLimits;
+
+use super::ask::{Number, Submission, Submitted};
+use super::*;
+use crate::action::ActionText;
+use crate::log::MemoryLog;
+use crate::reducer::QuickJs;
+
+const MODEL: &str = "
+export default (s = { entities: { n: 0 } }, a) => {
+  if (a.type === 'add') return { entities: { n: s.entities.n + 1 } }
+  if (a.type === 'throw') throw new Error('no')
+  if (a.type === 'loop') for (;;) {}
+  return s
+}
+export const validate = (s, a) => a.type === 'invalid' ? 'not so' : undefined
+";
+
+struct World {
+    worker: Worker<&'static str>,
+    log: Arc<MemoryLog>,
+    ordered: Option<Append>,
+    said: String,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::on(Arc::new(MemoryLog::new()), 100)
+    }
+
+    fn on(log: Arc<MemoryLog>, commit_entries: usize) -> Self {
+        let model = crate::model::from_source("m", "m.js", MODEL.to_owned()).expect("a model");
+        log.put_model(model.clone()).expect("it keeps");
+        let config = Config {
+            stream: stream(),
+            model: Arc::new(model),
+            log: Arc::<MemoryLog>::clone(&log),
+            engine: Arc::new(QuickJs),
+            new_log: LogId("L".to_owned()),
+            commit_entries,
+        };
+        Self { worker: Worker::new(config), log, ordered: None, said: String::new() }
+    }
+
+    /// `client:n[-from] type` each, separated by commas; `client type` lets the server count.
+    fn push(&mut self, to: &'static str, entries: &str) -> &mut Self {
+        self.submit(to, entries, false)
+    }
+
+    fn submit(&mut self, to: &'static str, entries: &str, whole: bool) -> &mut Self {
+        let entries = entries.split(", ").map(entry).collect();
+        let submission = Submission { entries, then: None, whole };
+        self.ask(to, Ask::Submit(submission))
+    }
+
+    fn ask(&mut self, to: &'static str, ask: Ask) -> &mut Self {
+        let by = SessionId(to.len() as u64);
+        self.feed(Input::Asked(Command { to, by, ask }))
+    }
+
+    /// The append that was ordered succeeds.
+    fn written(&mut self) -> &mut Self {
+        let append = self.ordered.take().expect("an append was ordered");
+        let outcome = crate::log::conformance::append(&*self.log, append);
+        self.feed(Input::Appended(outcome))
+    }
+
+    /// Its outcome is not known; it may have been written all the same.
+    fn lost(&mut self, written: bool) -> &mut Self {
+        let append = self.ordered.take().expect("an append was ordered");
+        if written {
+            crate::log::conformance::append(&*self.log, append).expect("it is written");
+        }
+        self.feed(Input::Appended(Err(AppendError::Unknown("a test".into()))))
+    }
+
+    fn feed(&mut self, input: Input<&'static str>) -> &mut Self {
+        self.worker.handle_input(1_000, input);
+        while let Some(output) = self.worker.poll_output() {
+            self.said(output);
+        }
+        self
+    }
+
+    fn said(&mut self, output: Output<&'static str>) {
+        let said = &mut self.said;
+        match output {
+            Output::Append(append) => {
+                writeln!(said, "append {}", append.events.len()).expect("text");
+                assert!(self.ordered.replace(append).is_none(), "one append at a time");
+            }
+            Output::Publish(commit) => {
+                let events = commit.events.iter().map(|decided| {
+                    let event = &decided.event;
+                    let verdict = event.error.as_ref().map_or("ok", |error| &error.code);
+                    format!("{}={}:{} {verdict}", event.seq.0, event.client, event.n.0)
+                });
+                let events = events.collect::<Vec<_>>().join(", ");
+                writeln!(said, "publish {events}").expect("text");
+            }
+            Output::Subscribe(to, _) => writeln!(said, "subscribe {to}").expect("text"),
+            Output::Unsubscribe(_) => {}
+            Output::Answer(to, _, answer) => {
+                writeln!(said, "{to} <- {}", shown(&answer)).expect("text");
+            }
+            Output::Keep(snapshot) => {
+                writeln!(said, "keep {} {}", snapshot.seq.0, snapshot.state).expect("text");
+                self.log.put_snapshot(&stream(), snapshot);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn expect(&mut self, expected: &[&str]) -> &mut Self {
+        let said = std::mem::take(&mut self.said);
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+        self
+    }
+}
+
+fn stream() -> StreamId {
+    StreamId::parse("m/x").expect("a stream")
+}
+
+fn entry(text: &str) -> Submitted {
+    let (who, kind) = text.split_once(' ').expect("client and type");
+    let (client, number) = match who.split_once(':') {
+        None => (who, Number::Next),
+        Some((client, number)) => {
+            let (n, from) = match number.split_once('-') {
+                Some((from, n)) => (n, Some(N(from.parse().expect("a number")))),
+                None => (number, None),
+            };
+            (client, Number::Given { n: N(n.parse().expect("a number")), from })
+        }
+    };
+    let action = ActionText::inspect(&format!(r#"{{"type":"{kind}"}}"#), &WireLimits::DEFAULT);
+    Submitted { client: ClientId(client.to_owned()), number, action: action.expect("an action") }
+}
+
+fn shown(answer: &Answer) -> String {
+    match answer {
+        Answer::Settled(settled) => {
+            let outcomes = settled.outcomes.iter().map(|outcome| match outcome {
+                Outcome::New(commit, index) => format!("new {}", commit.events[*index].event.seq.0),
+                Outcome::Known(row) => {
+                    let verdict = row.error.as_ref().map_or("ok", |error| &error.code);
+                    format!("known {}={} {verdict}", row.seq.0, row.n.0)
+                }
+            });
+            let refused = settled
+                .refused
+                .iter()
+                .map(|refused| format!("{} last {}", refused.refusal.code, refused.last.0));
+            outcomes.chain(refused).collect::<Vec<_>>().join(", ")
+        }
+        Answer::State { seq, state } => format!("{} {state}", seq.0),
+        Answer::Head(head) => format!("head {}", head.0),
+        Answer::Joined(joined) => {
+            let missing = match &joined.missing {
+                Missing::Events(page) => format!("{} events", page.events.len()),
+                Missing::State(state) => format!("state {}", state.seq.0),
+            };
+            format!("head {} reset {} {missing}", joined.head.0, joined.reset)
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_leaves_before_it_is_durable() {
+    World::new()
+        .push("a", "c:1 add, c:2 invalid, c:3 throw")
+        .expect(&["append 3"])
+        .ask("b", Ask::State)
+        .ask("b", Ask::Head)
+        .expect(&[])
+        .written()
+        .expect(&[
+            "publish 1=c:1 ok, 2=c:2 invalid, 3=c:3 threw",
+            "a <- new 1, new 2, new 3",
+            r#"b <- 3 {"entities":{"n":1}}"#,
+            "b <- head 3",
+        ]);
+}
+
+#[test]
+fn what_waits_is_one_batch() {
+    World::new()
+        .push("a", "c:1 add")
+        .push("b", "d:1 add")
+        .push("c", "e add")
+        .push("a", "c:2 add")
+        .expect(&["append 1"])
+        .written()
+        .expect(&["publish 1=c:1 ok", "a <- new 1", "append 3"])
+        .written()
+        .expect(&[
+            "publish 2=d:1 ok, 3=e:1 ok, 4=c:2 ok",
+            "b <- new 2",
+            "c <- new 3",
+            "a <- new 4",
+        ]);
+}
+
+#[test]
+fn a_long_submission_takes_several_batches_and_one_answer() {
+    World::on(Arc::new(MemoryLog::new()), 2)
+        .push("a", "c:1 add, c:2 add, c:3 add, c:3 add, c:5-5 add")
+        .expect(&["append 2"])
+        .written()
+        .expect(&["publish 1=c:1 ok, 2=c:2 ok", "append 1"])
+        .written()
+        .expect(&["publish 3=c:3 ok", "a <- new 1, new 2, new 3, known 3=3 ok, gap last 3"]);
+}
+
+#[test]
+fn numbers() {
+    World::new()
+        .push("a", "c:1 add, c:3-4 add, c:2 add")
+        .written()
+        .expect(&["append 1", "publish 1=c:1 ok", "a <- new 1, gap last 1"])
+        .push("a", "c:2-4 add")
+        .written()
+        .expect(&["append 1", "publish 2=c:4 ok", "a <- new 2"])
+        .push("a", "c:1 add, c:3 add, c:4-5 add")
+        .expect(&["a <- known 1=1 ok, known 2=3 dropped, overlap last 4"]);
+}
+
+#[test]
+fn one_number_in_two_submissions_of_a_batch_is_one_event() {
+    World::new()
+        .push("a", "c:1 add")
+        .push("a", "c:2 add, c:3 invalid")
+        .push("b", "c:2 add, c:3 invalid, c:4 add")
+        .written()
+        .written()
+        .expect(&[
+            "append 1",
+            "publish 1=c:1 ok",
+            "a <- new 1",
+            "append 3",
+            "publish 2=c:2 ok, 3=c:3 invalid, 4=c:4 ok",
+            "a <- new 2, new 3",
+            "b <- known 2=2 ok, known 3=3 invalid, new 4",
+        ]);
+}
+
+#[test]
+fn as_a_whole_or_not_at_all() {
+    let mut world = World::new();
+    world.submit("a", "c:1 add, c:3 add", true).expect(&["a <- gap last 1"]);
+    world.submit("a", "c:1 add, c:2 add", true).written();
+    world.expect(&["append 2", "publish 1=c:1 ok, 2=c:2 ok", "a <- new 1, new 2"]);
+}
+
+#[test]
+fn an_unknown_outcome_is_read_back() {
+    let mut world = World::new();
+    world.push("a", "c:1 add, c:2 invalid, d add").expect(&["append 3"]);
+    world.push("b", "e:1 add").lost(true);
+    // It was written: all have their verdicts, by the log. What waited behind is decided.
+    world.expect(&["append 1"]).written().expect(&[
+        "publish 4=e:1 ok",
+        "a <- known 1=1 ok, known 2=2 invalid, known 3=1 ok",
+        "b <- new 4",
+    ]);
+
+    let mut world = World::new();
+    world.push("a", "c:1 add, c:2 add").ask("b", Ask::State).lost(false);
+    // It was not: no verdict, the client sends again, and no state was seen that was not durable.
+    world.expect(&["append 2", "a <- busy last 0", r#"b <- 0 {"entities":{"n":0}}"#]);
+    world.push("a", "c:1 add, c:2 add").written();
+    world.expect(&["append 2", "publish 1=c:1 ok, 2=c:2 ok", "a <- new 1, new 2"]);
+}
+
+#[test]
+fn another_writers_events_are_read_and_the_batch_decided_anew() {
+    let log = Arc::new(MemoryLog::new());
+    let (mut one, mut two) = (World::on(Arc::clone(&log), 9), World::on(Arc::clone(&log), 9));
+    one.ask("a", Ask::Head).expect(&["a <- head 0"]);
+    two.push("b", "d:1 add").written();
+    one.push("a", "c:1 add").written().expect(&["append 1", "append 1"]);
+    one.written().expect(&["publish 2=c:1 ok", "a <- new 2"]);
+}
+
+#[test]
+fn a_model_past_its_limit_loses_nothing_of_the_batch() {
+    let mut world = World::new();
+    world.push("a", "c:1 add").written();
+    world.push("a", "c:2 add, c:3 loop, c:4 add").written().ask("b", Ask::State).expect(&[
+        "append 1",
+        "publish 1=c:1 ok",
+        "a <- new 1",
+        "append 3",
+        "publish 2=c:2 ok, 3=c:3 limit, 4=c:4 ok",
+        "a <- new 2, new 3, new 4",
+        r#"b <- 4 {"entities":{"n":3}}"#,
+    ]);
+}
+
+#[test]
+fn a_stopped_worker_leaves_a_snapshot_and_the_next_goes_on_from_it() {
+    let log = Arc::new(MemoryLog::new());
+    let mut world = World::on(Arc::clone(&log), 9);
+    world.push("a", "c:1 add, c:2 add").written().feed(Input::Stopping).feed(Input::Stopping);
+    assert!(world.said.ends_with("keep 2 {\"entities\":{\"n\":2}}\n"), "{}", world.said);
+    World::on(log, 9).push("a", "c:3 add").written().ask("a", Ask::State).expect(&[
+        "append 1",
+        "publish 3=c:3 ok",
+        "a <- new 3",
+        r#"a <- 3 {"entities":{"n":3}}"#,
+    ]);
+}
+
+#[test]
+fn snapshots_come_with_the_log() {
+    let mut world = World::on(Arc::new(MemoryLog::new()), usize::MAX);
+    let entries = vec!["c add"; 999].join(", ");
+    world.push("a", &entries).written();
+    assert!(!world.said.contains("keep"));
+    world.push("a", "c add").written();
+    assert!(world.said.ends_with("keep 1000 {\"entities\":{\"n\":1000}}\n"));
+}
+
+#[test]
+fn a_stream_that_cannot_be_folded_halts_and_never_skips() {
+    let log = Arc::new(MemoryLog::new());
+    World::on(Arc::clone(&log), 9).push("a", "c:1 add").written();
+    // The store lost the model, or has another under its hash.
+    let broken = StoredModel {
+        source: "export default (s = 0, a) => { if (a.type === 'add') throw 1; return s }"
+            .to_owned(),
+        ..log.model(&crate::model::hash(MODEL)).expect("it reads").expect("it is there")
+    };
+    log.put_model(broken.clone()).expect("it keeps");
+    let mut world = World::on(Arc::clone(&log), 9);
+    log.put_model(broken).expect("it keeps");
+    world.push("a", "c:2 add").ask("b", Ask::State);
+    world.expect(&["a <- halted last 0", "b <- Halted"]);
+    assert_eq!(log.head(&stream()).expect("it reads").expect("a head").seq, Seq(1));
+}
+
+#[test]
+fn cursors() {
+    let mut world = World::new();
+    let join = |cursor| Ask::Join(Join { cursor, clients: Vec::new(), empty_too: false });
+    world.ask("a", join(None)).expect(&["subscribe a", "a <- head 0 reset false 0 events"]);
+    world.push("a", "c:1 add, c:2 add").written().said.clear();
+    world.ask("a", join(None)).expect(&["subscribe a", "a <- head 2 reset false state 2"]);
+    let event = &world.log.read(&stream(), Seq(0), ALL).expect("it reads")[0];
+    let held = Cursor { log: LogId("L".to_owned()), seq: Seq(1), chain: event.chain.clone() };
+    world.ask("a", join(Some(held.clone())));
+    world.expect(&["subscribe a", "a <- head 2 reset false 1 events"]);
+    let beyond = Cursor { seq: Seq(3), ..held.clone() };
+    let other_log = Cursor { log: LogId("M".to_owned()), ..held.clone() };
+    let other_past = Cursor { chain: Chain("0000000000000000".to_owned()), ..held };
+    for strange in [beyond, other_log, other_past] {
+        world.ask("a", join(Some(strange)));
+        world.expect(&["subscribe a", "a <- head 2 reset true state 2"]);
+    }
+}
+
+const ALL: crate::log::Page = crate::log::Page { events: 9, bytes: usize::MAX };

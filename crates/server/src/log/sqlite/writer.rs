@@ -218,7 +218,7 @@ impl Thread {
         transaction.commit()
     }
 
-    fn put_model(&mut self, model: &StoredModel) -> rusqlite::Result<()> {
+    fn put_model(&self, model: &StoredModel) -> rusqlite::Result<()> {
         let sql = "INSERT INTO twin_models (hash, name, schema, source) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT DO NOTHING";
         let row = params![model.hash, model.name, model.schema, model.source];
@@ -241,7 +241,7 @@ fn append_one(
     append: &Append,
 ) -> rusqlite::Result<Result<Head, AppendError>> {
     let mut savepoint = transaction.savepoint()?;
-    match write_all(&mut savepoint, append) {
+    match write_all(&savepoint, append) {
         Ok(true) => {
             savepoint.commit()?;
             Ok(Ok(append.head()))
@@ -260,7 +260,7 @@ fn append_one(
 }
 
 /// False: the stored head is another one.
-fn write_all(savepoint: &mut Savepoint<'_>, append: &Append) -> rusqlite::Result<bool> {
+fn write_all(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result<bool> {
     if !move_head(savepoint, append)? {
         return Ok(false);
     }

@@ -1,0 +1,172 @@
+//! What had a verdict is there after SIGKILL and SIGTERM, and no action is there twice.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use common::{Place, Server, text};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A client that sends what has no verdict until it has one.
+struct Client {
+    id: String,
+    total: u64,
+    batch: u64,
+    /// Verdicts, by number.
+    seqs: BTreeMap<u64, u64>,
+}
+
+impl Client {
+    fn new(id: &str, total: u64, batch: u64) -> Self {
+        Self { id: id.to_owned(), total, batch, seqs: BTreeMap::new() }
+    }
+
+    fn is_done(&self) -> bool {
+        self.seqs.len() as u64 == self.total
+    }
+
+    /// Sends for as long as the server lives.
+    async fn run(&mut self, port: u16) {
+        // A server that is gone, or goes, ends it.
+        let _ = self.session(port).await;
+    }
+
+    async fn session(&mut self, port: u16) -> Option<()> {
+        let url = format!("ws://127.0.0.1:{port}/sync");
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.ok()?;
+        let hello = json!({
+            "t": "hello", "v": 1, "min": 1, "stream": "m/x", "cursor": null, "schema": 1,
+            "clients": [{ "client": self.id, "from": 1 }],
+        });
+        socket.send(Message::text(hello.to_string())).await.ok()?;
+        while !self.is_done() {
+            self.push(&mut socket).await?;
+        }
+        Some(())
+    }
+
+    async fn push(&mut self, socket: &mut Socket) -> Option<()> {
+        let first = (1..=self.total).find(|n| !self.seqs.contains_key(n))?;
+        let last = self.total.min(first + self.batch - 1);
+        let entries: Vec<_> = (first..=last).map(|n| self.entry(n)).collect();
+        let push = json!({ "t": "push", "stream": "m/x", "entries": entries });
+        socket.send(Message::text(push.to_string())).await.ok()?;
+        while !(first..=last).all(|n| self.seqs.contains_key(&n)) {
+            let Message::Text(text) = socket.next().await?.ok()? else { return None };
+            self.hear(&serde_json::from_str(&text).ok()?);
+        }
+        Some(())
+    }
+
+    fn entry(&self, n: u64) -> Value {
+        let id = format!("{}-{n}", self.id);
+        let kind = if n.is_multiple_of(10) { "bad" } else { "put" };
+        json!({ "client": self.id, "n": n, "action": { "type": kind, "payload": { "id": id } } })
+    }
+
+    fn hear(&mut self, frame: &Value) {
+        let rows = frame["events"].as_array().or_else(|| frame["verdicts"].as_array());
+        for row in rows.into_iter().flatten().filter(|row| row["client"] == self.id.as_str()) {
+            let n = row["n"].as_u64().expect("a number");
+            let seq = row["seq"].as_u64().expect("a place");
+            let before = self.seqs.insert(n, seq);
+            assert!(before.is_none_or(|before| before == seq), "{n}: {before:?} and {seq}");
+        }
+    }
+}
+
+fn events(place: &Place) -> Vec<Value> {
+    let output = place.run(&["events", "m/x"]);
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// Each verdict is an event at its place; each number is there at most once, without a gap.
+fn check(place: &Place, clients: &[Client]) -> usize {
+    let events = events(place);
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
+    for (event, seq) in events.iter().zip(1_u64..) {
+        assert_eq!(event["seq"], seq);
+        let client = event["client"].as_str().expect("a client").to_owned();
+        let before = last.insert(client, event["n"].as_u64().expect("a number")).unwrap_or(0);
+        assert_eq!(event["n"], before + 1, "once each, in order");
+    }
+    for client in clients {
+        for (n, seq) in &client.seqs {
+            let place = usize::try_from(*seq - 1).expect("a place");
+            let event = events.get(place).unwrap_or_else(|| panic!("event {seq} is lost"));
+            assert_eq!((&event["client"], &event["n"]), (&json!(client.id), &json!(n)));
+            assert_eq!(event.get("error").is_some(), n.is_multiple_of(10));
+        }
+    }
+    events.len()
+}
+
+async fn until_killed(server: Server, clients: &mut [Client], after: Duration) {
+    let port = server.port;
+    let runs = futures_util::future::join_all(clients.iter_mut().map(|client| client.run(port)));
+    let kill = async {
+        tokio::time::sleep(after).await;
+        tokio::task::spawn_blocking(move || server.kill()).await.expect("it is killed");
+    };
+    tokio::join!(runs, kill);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_under_load() {
+    let place = Place::new();
+    let mut clients: Vec<_> =
+        [("a", 7), ("b", 50), ("c", 1)].map(|(id, batch)| Client::new(id, 600, batch)).into();
+    for round in 0..10_u64 {
+        let server = place.serve_with(&[], &[("TWINSTORE_BATCH_MAX", "10")]);
+        until_killed(server, &mut clients, Duration::from_millis(20 + 23 * round)).await;
+        check(&place, &clients);
+    }
+    let server = place.serve();
+    for client in &mut clients {
+        client.run(server.port).await;
+        assert!(client.is_done());
+    }
+    assert_eq!(check(&place, &clients), 1800);
+    let (code, _) = server.terminate();
+    assert_eq!(code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terminated_under_load() {
+    let place = Place::new();
+    let server = place.serve();
+    let port = server.port;
+    let mut clients = vec![Client::new("a", 100_000, 100), Client::new("b", 100_000, 1)];
+    let runs = futures_util::future::join_all(clients.iter_mut().map(|client| client.run(port)));
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::task::spawn_blocking(move || server.terminate()).await.expect("it ends")
+    };
+    let (_, (code, log)) = tokio::join!(runs, stop);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("ERROR") && !log.contains("payload"), "{log}");
+    assert!(check(&place, &clients) > 100);
+    // The state of the head lies in the store: the next start folds nothing.
+    let state = text(&place.run(&["state", "m/x"]).stdout);
+    assert!(state.contains(r#""a-1""#), "{state:.200}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_hear_that_the_server_stops() {
+    let place = Place::new();
+    let server = place.serve();
+    let url = format!("ws://127.0.0.1:{}/sync?stream=m%2Fx", server.port);
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("it connects");
+    let ended = tokio::task::spawn_blocking(move || server.terminate());
+    let Some(Ok(Message::Close(Some(frame)))) = socket.next().await else { panic!("no goodbye") };
+    assert_eq!(u16::from(frame.code), 1001);
+    drop(socket);
+    assert_eq!(ended.await.expect("it ends").0, Some(0));
+}
