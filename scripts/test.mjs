@@ -26,8 +26,8 @@ const PARTS = [
   { name: 'types', needs: ['build'], run: () => run('tsc', ['-p', 'tsconfig.json']) },
   { name: 'sizes', needs: ['build'], run: sizes },
   { name: 'models', needs: ['setup'], run: models },
-  { name: 'unit', needs: ['build', 'models'], run: () => unitTests('js') },
   { name: 'server', run: () => buildServer(DEV) },
+  { name: 'unit', needs: ['build', 'server'], run: () => unitTests('tests/js', { TWINSTORE_SERVER: serverBinary(DEV) }) },
   { name: 'demo', needs: ['build'], run: buildDemo },
   { name: 'packaging', needs: ['build', 'server', 'demo'], run: () => endToEnd('tests/packaging') },
   { name: 'e2e', needs: ['build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
@@ -70,9 +70,9 @@ async function models() {
   await unitTests('examples')
 }
 
-async function unitTests(folder) {
+async function unitTests(folder, env) {
   const files = filesBelow(folder, TEST)
-  await nodeTests([...files.filter(file => !file.endsWith('.ts')), ...await bundledTests(files.filter(file => file.endsWith('.ts')))])
+  await nodeTests([...files.filter(file => !file.endsWith('.ts')), ...await bundledTests(files.filter(file => file.endsWith('.ts')))], { env })
 }
 
 async function endToEnd(folder) {
