@@ -4,15 +4,13 @@
  * A block marked `<!-- run -->` is run as it stands, against a real server in place of the address it names.
  */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { pathToFileURL } from 'node:url'
-import WebSocket from 'ws'
+import { promisify } from 'node:util'
 import { at } from '../../scripts/lib/paths.mjs'
 import { MODELS, startBackend } from '../e2e/lib/backend.mjs'
-
-globalThis.WebSocket ??= WebSocket
 
 const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'docs/PROTOCOL.md']
 const ADDRESS = 'wss://api.example.com/sync'
@@ -29,6 +27,15 @@ const APP = `
 export { default as ordersReducer, validate } from '../../examples/sales-order/reducer.js'
 export const orderCreated = payload => ({ type: 'create', payload })
 export const uiReducer = (state = { open: false }) => state
+`
+/** Before a block: Node 20 has no WebSocket. Behind it: what became of it, as the last line. */
+const BEGIN = `import WebSocket from 'ws'
+globalThis.WebSocket ??= WebSocket
+`
+const END = `
+const result = { seq: await orders.confirmed(action), state: store.getState() }
+orders.close()
+console.log('\\n' + JSON.stringify(result))
 `
 
 let backend
@@ -47,13 +54,11 @@ test('the blocks run, and end where the server is', async () => {
   for (const [i, block] of blocks.entries()) {
     assert.ok(block.includes(ADDRESS))
     const file = join(folder, `block-${i + 1}.mjs`)
-    writeFileSync(file, `${block.replace(ADDRESS, backend.url)}\nexport { orders, store, action }\n`)
-    const { orders, store, action } = await quietly(() => import(pathToFileURL(file).href))
-    const seq = await orders.confirmed(action)
-    assert.equal(seq, i + 1)
-    const state = store.getState()
+    writeFileSync(file, BEGIN + block.replace(ADDRESS, backend.url) + END)
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 })
+    const { seq, state } = JSON.parse(stdout.trim().split('\n').at(-1))
+    assert.equal(seq, i + 1, stdout)
     assert.deepEqual(state.orders ?? state, await backend.state(STREAM))
-    orders.close()
   }
 })
 
@@ -118,14 +123,3 @@ function everySource() {
 
 const anchorsOf = file =>
   [...readFileSync(at(file), 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, title]) => title.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-'))
-
-/** What the README's blocks print is for its readers. */
-async function quietly(work) {
-  const { log } = console
-  console.log = () => {}
-  try {
-    return await work()
-  } finally {
-    console.log = log
-  }
-}
