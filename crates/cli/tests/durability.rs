@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Place, Server, text};
@@ -21,11 +22,30 @@ struct Client {
     batch: u64,
     /// Verdicts, by number.
     seqs: BTreeMap<u64, u64>,
+    fuse: Option<Fuse>,
+}
+
+/// Kills the server the moment so many more verdicts were heard: what was answered before it was
+/// durable is lost then.
+#[derive(Clone)]
+struct Fuse(Arc<Mutex<(usize, Option<Server>)>>);
+
+impl Fuse {
+    fn burn(&self) {
+        let mut guard = self.0.lock().expect("nobody panicked");
+        let (left, server) = &mut *guard;
+        *left = left.saturating_sub(1);
+        if *left == 0
+            && let Some(server) = server.take()
+        {
+            server.kill();
+        }
+    }
 }
 
 impl Client {
     fn new(id: &str, total: u64, batch: u64) -> Self {
-        Self { id: id.to_owned(), total, batch, seqs: BTreeMap::new() }
+        Self { id: id.to_owned(), total, batch, seqs: BTreeMap::new(), fuse: None }
     }
 
     fn is_done(&self) -> bool {
@@ -78,6 +98,9 @@ impl Client {
             let seq = row["seq"].as_u64().expect("a place");
             let before = self.seqs.insert(n, seq);
             assert!(before.is_none_or(|before| before == seq), "{n}: {before:?} and {seq}");
+            if let Some(fuse) = &self.fuse {
+                fuse.burn();
+            }
         }
     }
 }
@@ -108,14 +131,12 @@ fn check(place: &Place, clients: &[Client]) -> usize {
     events.len()
 }
 
-async fn until_killed(server: Server, clients: &mut [Client], after: Duration) {
+async fn until_killed(server: Server, clients: &mut [Client], verdicts: usize) {
     let port = server.port;
-    let runs = futures_util::future::join_all(clients.iter_mut().map(|client| client.run(port)));
-    let kill = async {
-        tokio::time::sleep(after).await;
-        tokio::task::spawn_blocking(move || server.kill()).await.expect("it is killed");
-    };
-    tokio::join!(runs, kill);
+    let fuse = Fuse(Arc::new(Mutex::new((verdicts, Some(server)))));
+    clients.iter_mut().for_each(|client| client.fuse = Some(fuse.clone()));
+    futures_util::future::join_all(clients.iter_mut().map(|client| client.run(port))).await;
+    clients.iter_mut().for_each(|client| client.fuse = None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,9 +144,9 @@ async fn killed_again_and_again_under_load() {
     let place = Place::new();
     let mut clients: Vec<_> =
         [("a", 7), ("b", 50), ("c", 1)].map(|(id, batch)| Client::new(id, 600, batch)).into();
-    for round in 0..10_u64 {
+    for round in 0..20 {
         let server = place.serve_with(&[], &[("TWINSTORE_BATCH_MAX", "10")]);
-        until_killed(server, &mut clients, Duration::from_millis(20 + 23 * round)).await;
+        until_killed(server, &mut clients, 1 + 7 * round).await;
         check(&place, &clients);
     }
     let server = place.serve();

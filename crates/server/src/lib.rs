@@ -198,6 +198,9 @@ pub async fn run(
         served = serving.into_future() => served.map_err(ServerError::Listen),
         () = late => Ok(()),
     };
+    // Each socket's task holds a receiver for as long as it says goodbye.
+    drop(stopped);
+    let _ = tokio::time::timeout(limits::SHUTDOWN, server.stopping.closed()).await;
     let blocking = tokio::task::spawn_blocking(move || server.stop());
     if blocking.await.is_err() {
         tracing::error!("stopping panicked");

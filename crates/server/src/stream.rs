@@ -9,24 +9,20 @@
 pub mod ask;
 mod batch;
 pub mod commit;
+mod replica;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use twinstore_protocol::Rejection;
-use twinstore_protocol::{
-    Chain, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq, StreamId, VerdictRow, code,
-};
+use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, StreamId, VerdictRow, code};
 
-use self::ask::{
-    Answer, Ask, Command, Join, Joined, Missing, Outcome, Page, SessionId, Settled, State,
-};
+use self::ask::{Answer, Ask, Command, Missing, Outcome, SessionId, Settled};
 use self::batch::{Batch, Broken, Queued, Took};
 use self::commit::Commit;
-use crate::fold::{Folded, fold};
+use self::replica::Replica;
 use crate::limits;
-use crate::log::{Append, AppendError, Head, Log, ReadError, Snapshot, StoredModel};
-use crate::reducer::{Reducer, ReducerEngine};
+use crate::log::{Append, AppendError, Head, Log, Snapshot, StoredModel};
+use crate::reducer::ReducerEngine;
 
 /// What a worker works with.
 #[derive(Clone, Debug)]
@@ -93,20 +89,6 @@ enum Phase<T> {
     Appending(Box<Replica>, Flight<T>),
     /// The log cannot be folded.
     Halted,
-}
-
-/// The stream as of its last commit, or ahead of it by the batch under way.
-#[derive(Debug)]
-struct Replica {
-    log: Option<LogId>,
-    seq: Seq,
-    chain: Chain,
-    reducer: Box<dyn Reducer>,
-    /// Last numbers of clients that were asked for; the log knows the others.
-    clients: BTreeMap<ClientId, N>,
-    since_snapshot: u64,
-    /// The state's text at a place, for the many that join at once.
-    text: Option<(Seq, Arc<str>)>,
 }
 
 /// What is told once the append is durable.
@@ -180,7 +162,7 @@ impl<T: Clone> Worker<T> {
             Phase::Halted => return Err(Answer::Halted),
             Phase::Cold => {}
         }
-        match self.load() {
+        match Replica::load(&self.config) {
             Ok(replica) => {
                 self.phase = Phase::Ready(Box::new(replica));
                 Ok(())
@@ -195,22 +177,6 @@ impl<T: Clone> Worker<T> {
                 Err(Answer::Unavailable)
             }
         }
-    }
-
-    fn load(&self) -> Result<Replica, crate::fold::FoldError> {
-        let Config { stream, model, log, engine, .. } = &self.config;
-        let head = log.head(stream)?;
-        let until = head.as_ref().map_or(Seq(0), |head| head.seq);
-        let Folded { reducer, since_snapshot } = fold(&**log, &**engine, stream, model, until)?;
-        Ok(Replica {
-            seq: until,
-            chain: head.as_ref().map(|head| head.chain.clone()).unwrap_or_default(),
-            log: head.map(|head| head.log),
-            reducer,
-            clients: BTreeMap::new(),
-            since_snapshot,
-            text: None,
-        })
     }
 
     /// Decides what waits and orders one append.
@@ -396,99 +362,6 @@ impl<T: Clone> Worker<T> {
                 self.phase = Phase::Cold;
             }
         }
-    }
-}
-
-impl Replica {
-    fn advance(&mut self, head: Head, events: usize) {
-        self.seq = head.seq;
-        self.chain = head.chain;
-        self.log = Some(head.log);
-        self.since_snapshot += events as u64;
-        if self.clients.len() > limits::CLIENTS_CACHED {
-            self.clients.clear();
-        }
-    }
-
-    /// A client's last number that has a verdict, or a place in the batch under way.
-    fn last_n(&mut self, config: &Config, client: &ClientId) -> Result<N, ReadError> {
-        if let Some(last) = self.clients.get(client) {
-            return Ok(*last);
-        }
-        let last = config.log.last_n(&config.stream, client)?;
-        self.clients.insert(client.clone(), last);
-        Ok(last)
-    }
-
-    fn join(&mut self, config: &Config, join: &Join) -> Result<Joined, Broken> {
-        let rows = self.rows(config, &join.clients)?;
-        let held = match &join.cursor {
-            Some(cursor) => self.holds(config, cursor)?,
-            None => self.seq == Seq(0) && !join.empty_too,
-        };
-        let after = join.cursor.as_ref().map_or(Seq(0), |cursor| cursor.seq);
-        let missing = if held && self.seq.0 - after.0 <= limits::CATCH_UP_EVENTS {
-            Missing::Events(self.page(config, after)?)
-        } else {
-            let (seq, chain) = (self.seq, self.chain.clone());
-            Missing::State(State { seq, chain, state: self.state()? })
-        };
-        let reset = join.cursor.is_some() && !held;
-        Ok(Joined { log: self.log.clone(), head: self.seq, reset, rows, missing })
-    }
-
-    /// I2: whether this log holds that chain at that place.
-    fn holds(&self, config: &Config, cursor: &Cursor) -> Result<bool, ReadError> {
-        if self.log.as_ref() != Some(&cursor.log) || cursor.seq > self.seq {
-            return Ok(false);
-        }
-        let chain = match cursor.seq {
-            Seq(0) => Some(Chain::default()),
-            seq => config.log.chain(&config.stream, seq)?,
-        };
-        Ok(chain.as_ref() == Some(&cursor.chain))
-    }
-
-    fn rows(&mut self, config: &Config, clients: &[ClientFrom]) -> Result<Vec<ClientRow>, Broken> {
-        let row = |asked: &ClientFrom| -> Result<ClientRow, Broken> {
-            let last = self.last_n(config, &asked.client)?;
-            let rejections = config.log.rejections(
-                &config.stream,
-                &asked.client,
-                asked.from,
-                limits::REJECTIONS_LISTED,
-            )?;
-            Ok(ClientRow { client: asked.client.clone(), last, rejections })
-        };
-        clients.iter().map(row).collect()
-    }
-
-    fn page(&self, config: &Config, after: Seq) -> Result<Page, Broken> {
-        let page = crate::log::Page { events: limits::PAGE_EVENTS, bytes: limits::PAGE_BYTES };
-        let mut events = config.log.read(&config.stream, after, page)?;
-        events.retain(|event| event.seq <= self.seq);
-        let reached = events.last().map_or(after, |event| event.seq);
-        Ok(Page { log: self.log.clone(), after, events, live: reached >= self.seq })
-    }
-
-    fn watch(&mut self, records: bool) -> Result<Answer, Broken> {
-        let records = if records { self.reducer.records()? } else { Vec::new() };
-        Ok(Answer::Watching { seq: self.seq, records })
-    }
-
-    fn records(&mut self) -> Result<Answer, Broken> {
-        Ok(Answer::Records { seq: self.seq, records: self.reducer.records()? })
-    }
-
-    fn state(&mut self) -> Result<Arc<str>, Broken> {
-        if let Some((seq, text)) = &self.text
-            && *seq == self.seq
-        {
-            return Ok(Arc::clone(text));
-        }
-        let text: Arc<str> = self.reducer.state()?.into();
-        self.text = Some((self.seq, Arc::clone(&text)));
-        Ok(text)
     }
 }
 

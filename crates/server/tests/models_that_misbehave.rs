@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{entry, hello, push, serve};
 use serde_json::json;
+use twinstore_protocol::{Seq, StreamId};
+use twinstore_server::log::{Append, Log, MemoryLog, Page, conformance};
 
 const MISBEHAVES: &str = "
 const recurse = n => recurse(n + 1) + 1
@@ -101,21 +105,31 @@ async fn a_model_that_spoils_its_runtime_spoils_itself_only() {
 async fn what_was_decided_is_decided_again_the_same_way() {
     let model = "export default (s = [], a) => a.type === 'roll'
       ? [...s, [Math.random(), Date.now(), new Date(2020, 0).getTime(), typeof Intl]] : s";
-    let log = std::sync::Arc::new(twinstore_server::log::MemoryLog::new());
-    let mut states = Vec::new();
-    for round in 0..3 {
-        let server = common::serve_on(&[("m", model)], log.clone()).await;
-        if round == 0 {
-            let rolls =
-                json!([{ "type": "roll" }, { "type": "roll", "meta": { "twin": { "at": 5 } } }]);
-            server.json("POST", "/streams/m%2Fx/actions", &rolls.to_string()).await;
-        }
-        // Without its snapshot the state is folded anew.
-        let state = server.json("GET", "/streams/m%2Fx/state", "").await.1;
-        states.push(state);
-        drop(server);
-    }
-    assert_eq!(states[0], states[1]);
-    assert_eq!(states[0], states[2]);
-    assert_ne!(states[0]["state"][0][0], states[0]["state"][1][0]);
+    let rolls = json!([
+        { "type": "roll" },
+        { "type": "roll", "meta": { "twin": { "client": "c", "n": 1, "at": 5 } } },
+        { "type": "roll", "meta": { "twin": { "client": "c", "n": 2, "at": 5 } } },
+    ]);
+    let server = serve(&[("m", model)]).await;
+    server.json("POST", "/streams/m%2Fx/actions", &rolls.to_string()).await;
+    let first = server.json("GET", "/streams/m%2Fx/state", "").await.1["state"].clone();
+    let copy = events_only(&*server.log);
+    let again = common::serve_on(&[("m", model)], copy).await;
+    assert_eq!(again.json("GET", "/streams/m%2Fx/state", "").await.1["state"], first);
+    assert_eq!(first[1][1], 5, "the action's own time");
+    assert_ne!(first[0][1], 5, "the server's time");
+    assert_ne!(first[1][0], first[2][0]);
+    assert_eq!((&first[0][2], &first[0][3]), (&json!(1_577_836_800_000_u64), &json!("undefined")));
+}
+
+/// A log with the same events and nothing else: no snapshot.
+fn events_only(log: &dyn Log) -> Arc<MemoryLog> {
+    let stream = StreamId::parse("m/x").expect("a stream");
+    let head = log.head(&stream).expect("it reads").expect("a head");
+    let page = Page { events: 100, bytes: usize::MAX };
+    let events = log.read(&stream, Seq(0), page).expect("it reads");
+    let copy = Arc::new(MemoryLog::new());
+    let append = Append { stream, log: head.log, after: Seq(0), events, records: Vec::new() };
+    conformance::append(&*copy, append).expect("it is written");
+    copy
 }

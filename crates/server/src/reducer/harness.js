@@ -163,9 +163,11 @@
     }
     const prototype = getPrototypeOf(after)
     if (prototype !== plain && prototype !== null) return `${path} is ${kindOf(after)}`
-    for (const key of keys(after)) {
+    const names = keys(after)
+    for (let i = 0; i < names.length; i++) {
+      const key = names[i]
       const value = after[key]
-      const was = old?.[key]
+      const was = old === undefined ? undefined : old[key]
       if (value === was || value === undefined) continue
       const wrong = notJson(was, value, `${path}.${key}`, depth + 1)
       if (wrong !== undefined) return wrong
@@ -179,6 +181,7 @@
     let state
     let next // what the records are after the last decision
     let shown // what they were at the last call of changes()
+    let shownCount // how many of them
 
     const isRecords = value => value !== null && typeof value === 'object' && !isArray(value)
     const recordsOf = state => {
@@ -196,6 +199,10 @@
     const take = (to, from) => {
       state = to
       next = from
+    }
+    const showAll = () => {
+      shown = next
+      shownCount = keys(shown).length
     }
     const own = (object, key) => (apply(hasOwn, object, [key]) ? object[key] : undefined)
     // A record that has no JSON is no record.
@@ -216,12 +223,12 @@
         const wrong = notJson(undefined, first, 'state', 0)
         if (wrong !== undefined) throw new TypeError(`the model's state must be JSON: ${wrong}`)
         take(first, recordsOf(first))
-        shown = next
+        showAll()
       },
       load(json) {
         const loaded = parse(json)
         take(loaded, recordsOf(loaded))
-        shown = next
+        showAll()
       },
       decide(json, at, s0, s1, s2, s3) {
         surround(at, s0, s1, s2, s3)
@@ -256,14 +263,25 @@
         shown = next
         if (before === next) return '[]'
         const rows = []
-        for (const key of keys(next)) {
-          const was = own(before, key)
+        let kept = 0
+        const names = keys(next)
+        for (let i = 0; i < names.length; i++) {
+          const key = names[i]
           const is = next[key]
-          if (was === is) continue
+          if (is !== undefined && before[key] === is) {
+            kept++
+            continue
+          }
+          const was = own(before, key)
+          if (apply(hasOwn, before, [key])) kept++
           const json = jsonOf(is)
           if (json === jsonOf(was)) continue
           rows.push(`[${keyText(key)},${json === undefined ? 'null' : json}]`)
         }
+        const count = shownCount
+        shownCount = names.length
+        // Where each key of before was met, none is gone.
+        if (kept === count) return `[${rows.join(',')}]`
         for (const key of keys(before))
           if (!apply(hasOwn, next, [key]) && jsonOf(before[key]) !== undefined) rows.push(`[${keyText(key)},null]`)
         return `[${rows.join(',')}]`

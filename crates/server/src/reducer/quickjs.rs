@@ -229,7 +229,8 @@ impl Budget {
 
 fn allow(runtime: &Runtime, budget: &Budget, allowance: Allowance) {
     let (steps, memory, stack) = match allowance {
-        Allowance::Load => (limits::LOAD_STEPS, limits::FOLD_MEMORY, limits::FOLD_STACK),
+        // Models are also loaded on threads with an ordinary stack.
+        Allowance::Load => (limits::LOAD_STEPS, limits::FOLD_MEMORY, limits::REDUCER_STACK),
         Allowance::Decide => (limits::REDUCER_STEPS, limits::REDUCER_MEMORY, limits::REDUCER_STACK),
         Allowance::Fold => (limits::FOLD_STEPS, limits::FOLD_MEMORY, limits::FOLD_STACK),
     };

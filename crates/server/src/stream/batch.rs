@@ -9,7 +9,8 @@ use super::ask::{
     Answer, Ask, Command, Number, Outcome, Refused, SessionId, Submission, Submitted,
 };
 use super::commit::{Commit, Decided};
-use super::{Config, Output, Replica, verdict_row};
+use super::replica::Replica;
+use super::{Config, Output, verdict_row};
 use crate::action::{ActionText, Refusal};
 use crate::event::{Parts, StoredEvent};
 use crate::fold::{FoldError, fold};
@@ -213,6 +214,9 @@ impl Batch {
             if queued.refused.is_some() {
                 return Ok(Took::All);
             }
+            if !self.has_room(config, queued.submission()) {
+                return Ok(Took::Part);
+            }
         }
         while let Some(entry) = next_entry(queued) {
             let last = replica.last_n(config, &entry.client)?;
@@ -251,6 +255,14 @@ impl Batch {
             queued.refused = Some(Refused { last, ..then });
         }
         Ok(Took::All)
+    }
+
+    /// Whether a submission that is taken as a whole fits: two commits could end differently.
+    fn has_room(&self, config: &Config, submission: &Submission) -> bool {
+        let bytes: usize = submission.entries.iter().map(|e| e.action.as_str().len()).sum();
+        self.is_empty()
+            || (self.events.len() + submission.entries.len() <= config.commit_entries
+                && self.bytes + bytes <= limits::COMMIT_BYTES)
     }
 
     fn is_full(&self, config: &Config, entry: &Submitted) -> bool {

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use twinstore_protocol::WireLimits;
+use twinstore_protocol::{Cursor, Seq, WireLimits};
 
-use super::ask::{Number, Submission, Submitted};
+use super::ask::{Join, Number, Submission, Submitted};
 use super::*;
 use crate::action::ActionText;
 use crate::log::MemoryLog;
@@ -256,6 +256,23 @@ fn as_a_whole_or_not_at_all() {
     world.submit("a", "c:1 add, c:3 add", true).expect(&["a <- gap last 1"]);
     world.submit("a", "c:1 add, c:2 add", true).written();
     world.expect(&["append 2", "publish 1=c:1 ok, 2=c:2 ok", "a <- new 1, new 2"]);
+}
+
+#[test]
+fn a_whole_is_not_cut_by_a_full_batch() {
+    let mut world = World::on(Arc::new(MemoryLog::new()), 3);
+    world.push("a", "c:1 add").push("a", "c:2 add, c:3 add").submit("b", "d add, d add", true);
+    world.written().written().written().expect(&[
+        "append 1",
+        "publish 1=c:1 ok",
+        "a <- new 1",
+        "append 2",
+        "publish 2=c:2 ok, 3=c:3 ok",
+        "a <- new 2, new 3",
+        "append 2",
+        "publish 4=d:1 ok, 5=d:2 ok",
+        "b <- new 4, new 5",
+    ]);
 }
 
 #[test]

@@ -137,6 +137,15 @@ impl Client {
         }
     }
 
+    /// The next frame as text, or the code the server closes with.
+    pub async fn text_or_close(&mut self) -> Result<String, u16> {
+        match self.message().await {
+            Message::Text(text) => Ok(text.to_string()),
+            Message::Close(Some(frame)) => Err(frame.code.into()),
+            other => panic!("neither text nor close: {other:?}"),
+        }
+    }
+
     /// The next frame as JSON.
     pub async fn json(&mut self) -> Value {
         serde_json::from_str(&self.text().await).expect("a frame is JSON")

@@ -184,6 +184,7 @@ fn sources_that_are_no_models() {
     unfit("await new Promise(() => 0)\nexport default s => s", None, "top level");
     unfit("export default s => s", None, "the model returned undefined");
     unfit("export default (s = 0) => s; export const schema = 'a'", None, "`schema`");
+    unfit("const f = () => f() + 1\nexport default (s = f()) => s", Some(1), "initial state");
     unfit("for (;;);\nexport default (s = 0) => s", Some(1), "interrupted");
     assert_eq!(
         QuickJs.inspect("m.js", "export default (s = 0) => s; export const schema = 3"),
@@ -200,4 +201,23 @@ fn records_of_the_models_own_and_by_default() {
     assert_eq!(reducer.records().unwrap(), [("q".to_owned(), "[]".to_owned())]);
     let mut reducer = open("export default (s = 5) => s");
     assert_eq!(reducer.records().unwrap(), [("x".to_owned(), "5".to_owned())]);
+}
+
+#[test]
+fn records_that_come_and_go() {
+    let mut reducer = open(
+        "export default (s = { entities: { a: 1, b: 2 } }, x) => x.type === 'to' ? { entities: x.undef ? { a: 1, c: undefined } : x.to } : s",
+    );
+    let mut to = |action: &str, expect: &[(&str, Option<&str>)]| {
+        decide(&mut reducer, action, &Decision::Accepted);
+        let own = |(key, json): &(&str, Option<&str>)| ((*key).to_owned(), json.map(str::to_owned));
+        let expect: Vec<_> = expect.iter().map(own).collect();
+        assert_eq!(reducer.changes().unwrap(), expect, "{action}");
+    };
+    // `b` goes and `c` comes without a value: as many keys, but one record less.
+    to(r#"{"type":"to","undef":true}"#, &[("b", None)]);
+    to(r#"{"type":"to","to":{"a":1,"toString":3}}"#, &[("toString", Some("3"))]);
+    to(r#"{"type":"to","to":{"b":1}}"#, &[("a", None), ("b", Some("1")), ("toString", None)]);
+    to(r#"{"type":"to","to":{}}"#, &[("b", None)]);
+    to(r#"{"type":"to","to":{"\ud800":1}}"#, &[("\u{fffd}", Some("1"))]);
 }

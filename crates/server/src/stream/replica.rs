@@ -1,0 +1,138 @@
+//! A stream as its worker holds it: the state in a reducer, where the log stands, and clients.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use twinstore_protocol::{Chain, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq};
+
+use super::Config;
+use super::ask::{Answer, Join, Joined, Missing, Page, State};
+use super::batch::Broken;
+use crate::fold::{FoldError, Folded, fold};
+use crate::limits;
+use crate::log::{Head, ReadError};
+use crate::reducer::Reducer;
+
+/// The stream as of its last commit, or ahead of it by the batch under way.
+#[derive(Debug)]
+pub(super) struct Replica {
+    pub(super) log: Option<LogId>,
+    pub(super) seq: Seq,
+    pub(super) chain: Chain,
+    pub(super) reducer: Box<dyn Reducer>,
+    /// Last numbers of clients that were asked for; the log knows the others.
+    pub(super) clients: BTreeMap<ClientId, N>,
+    pub(super) since_snapshot: u64,
+    /// The state's text at a place, for the many that join at once.
+    text: Option<(Seq, Arc<str>)>,
+}
+
+impl Replica {
+    /// The stream as its log has it.
+    pub(super) fn load(config: &Config) -> Result<Self, FoldError> {
+        let Config { stream, model, log, engine, .. } = config;
+        let head = log.head(stream)?;
+        let until = head.as_ref().map_or(Seq(0), |head| head.seq);
+        let Folded { reducer, since_snapshot } = fold(&**log, &**engine, stream, model, until)?;
+        Ok(Self {
+            seq: until,
+            chain: head.as_ref().map(|head| head.chain.clone()).unwrap_or_default(),
+            log: head.map(|head| head.log),
+            reducer,
+            clients: BTreeMap::new(),
+            since_snapshot,
+            text: None,
+        })
+    }
+
+    pub(super) fn advance(&mut self, head: Head, events: usize) {
+        self.seq = head.seq;
+        self.chain = head.chain;
+        self.log = Some(head.log);
+        self.since_snapshot += events as u64;
+        if self.clients.len() > limits::CLIENTS_CACHED {
+            self.clients.clear();
+        }
+    }
+
+    /// A client's last number that has a verdict, or a place in the batch under way.
+    pub(super) fn last_n(&mut self, config: &Config, client: &ClientId) -> Result<N, ReadError> {
+        if let Some(last) = self.clients.get(client) {
+            return Ok(*last);
+        }
+        let last = config.log.last_n(&config.stream, client)?;
+        self.clients.insert(client.clone(), last);
+        Ok(last)
+    }
+
+    pub(super) fn join(&mut self, config: &Config, join: &Join) -> Result<Joined, Broken> {
+        let rows = self.rows(config, &join.clients)?;
+        let held = match &join.cursor {
+            Some(cursor) => self.holds(config, cursor)?,
+            None => self.seq == Seq(0) && !join.empty_too,
+        };
+        let after = join.cursor.as_ref().map_or(Seq(0), |cursor| cursor.seq);
+        let missing = if held && self.seq.0 - after.0 <= limits::CATCH_UP_EVENTS {
+            Missing::Events(self.page(config, after)?)
+        } else {
+            let (seq, chain) = (self.seq, self.chain.clone());
+            Missing::State(State { seq, chain, state: self.state()? })
+        };
+        let reset = join.cursor.is_some() && !held;
+        Ok(Joined { log: self.log.clone(), head: self.seq, reset, rows, missing })
+    }
+
+    /// I2: whether this log holds that chain at that place.
+    fn holds(&self, config: &Config, cursor: &Cursor) -> Result<bool, ReadError> {
+        if self.log.as_ref() != Some(&cursor.log) || cursor.seq > self.seq {
+            return Ok(false);
+        }
+        let chain = match cursor.seq {
+            Seq(0) => Some(Chain::default()),
+            seq => config.log.chain(&config.stream, seq)?,
+        };
+        Ok(chain.as_ref() == Some(&cursor.chain))
+    }
+
+    fn rows(&mut self, config: &Config, clients: &[ClientFrom]) -> Result<Vec<ClientRow>, Broken> {
+        let row = |asked: &ClientFrom| -> Result<ClientRow, Broken> {
+            let last = self.last_n(config, &asked.client)?;
+            let rejections = config.log.rejections(
+                &config.stream,
+                &asked.client,
+                asked.from,
+                limits::REJECTIONS_LISTED,
+            )?;
+            Ok(ClientRow { client: asked.client.clone(), last, rejections })
+        };
+        clients.iter().map(row).collect()
+    }
+
+    pub(super) fn page(&self, config: &Config, after: Seq) -> Result<Page, Broken> {
+        let page = crate::log::Page { events: limits::PAGE_EVENTS, bytes: limits::PAGE_BYTES };
+        let mut events = config.log.read(&config.stream, after, page)?;
+        events.retain(|event| event.seq <= self.seq);
+        let reached = events.last().map_or(after, |event| event.seq);
+        Ok(Page { log: self.log.clone(), after, events, live: reached >= self.seq })
+    }
+
+    pub(super) fn watch(&mut self, records: bool) -> Result<Answer, Broken> {
+        let records = if records { self.reducer.records()? } else { Vec::new() };
+        Ok(Answer::Watching { seq: self.seq, records })
+    }
+
+    pub(super) fn records(&mut self) -> Result<Answer, Broken> {
+        Ok(Answer::Records { seq: self.seq, records: self.reducer.records()? })
+    }
+
+    pub(super) fn state(&mut self) -> Result<Arc<str>, Broken> {
+        if let Some((seq, text)) = &self.text
+            && *seq == self.seq
+        {
+            return Ok(Arc::clone(text));
+        }
+        let text: Arc<str> = self.reducer.state()?.into();
+        self.text = Some((self.seq, Arc::clone(&text)));
+        Ok(text)
+    }
+}
