@@ -6,7 +6,7 @@ import { configureStore, createSlice } from '@reduxjs/toolkit'
 import { canonical } from '../../../examples/testing.js'
 import { until } from '../../e2e/lib/until.mjs'
 import ordersReducer, { created } from '../models/orders.mjs'
-import { REBASE, createTwin } from './twinstore.mjs'
+import { REBASE, createTwin, isTwinError } from './twinstore.mjs'
 
 export { assert, canonical, until }
 /** Lets everything run that is due already. */
@@ -96,7 +96,8 @@ export async function complaints(work) {
 export const twinError = (code, more = () => {}) => error => {
   assert.equal(error.name, 'TwinError', `not a TwinError: ${error.stack}`)
   assert.equal(error.code, code)
-  assert.ok(error instanceof Error && error.message.length > 10, 'the message says what to do')
+  assert.ok(error instanceof Error && error.message.length > 0)
+  assert.ok(isTwinError(error, code) && !isTwinError(error, 'another'))
   more(error)
   return true
 }
