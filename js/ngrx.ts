@@ -47,13 +47,14 @@ function inherited<T>(token: new (...args: any[]) => T): T | null {
   return inject(token, { skipSelf: true, optional: true })
 }
 
+type Emit = (action: Action) => unknown
+
 class TwinActionsSubject extends ActionsSubject {
-  /** Counts, since a twin may be provided in more than one place. */
-  readonly #twins = new Map<Twin, number>()
+  readonly #twins = new Map<Twin, Set<Emit>>()
 
   constructor(twins: readonly Twin[]) {
     super()
-    for (const twin of twins) this.#twins.set(twin, 0)
+    for (const twin of twins) this.#twins.set(twin, new Set())
   }
 
   override next(action: Action): void {
@@ -71,14 +72,15 @@ class TwinActionsSubject extends ActionsSubject {
     super.next(action)
   }
 
-  add(twin: Twin): void {
-    this.#twins.set(twin, (this.#twins.get(twin) ?? 0) + 1)
+  /** A twin may be provided in more than one place. `emit` is kept here, since the twin holds it weakly. */
+  add(twin: Twin, emit: Emit): void {
+    this.#twins.set(twin, (this.#twins.get(twin) ?? new Set()).add(emit))
   }
 
-  remove(twin: Twin): void {
-    const count = (this.#twins.get(twin) ?? 1) - 1
-    if (count > 0) this.#twins.set(twin, count)
-    else this.#twins.delete(twin)
+  remove(twin: Twin, emit: Emit): void {
+    const emits = this.#twins.get(twin)
+    emits?.delete(emit)
+    if (emits?.size === 0) this.#twins.delete(twin)
   }
 }
 
@@ -94,14 +96,12 @@ function connect(twins: readonly Twin[]): void {
   const destroyed = inject(DestroyRef)
   if (!(subject instanceof TwinActionsSubject)) throw outOfOrder()
   for (const twin of twins) {
-    subject.add(twin)
-    // Held by this closure: the twin itself holds stores weakly.
     const emit = (action: Action) => zone.run(() => subject.emit(action))
+    subject.add(twin, emit)
     const detach = twin.attach(emit)
     destroyed.onDestroy(() => {
       detach()
-      subject.remove(twin)
-      void emit
+      subject.remove(twin, emit)
     })
   }
 }

@@ -12,7 +12,7 @@ use twinstore_protocol::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::web::{Fields, stringify};
+use crate::web::{Fields, digits, float, quote, stringify};
 
 /// What the engine moves here: an action, or a state. Never looked into.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,14 +90,12 @@ impl Json {
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
         // Escaping is the browser's business.
-        if let Ok(quoted) = stringify(&JsValue::from_str(value)) {
-            self.0.push_str(&String::from(quoted));
-        }
+        self.0.push_str(&quote(value));
     }
 
     fn number(&mut self, key: &str, value: u64) {
         self.key(key);
-        self.0.push_str(&value.to_string());
+        self.0.push_str(&digits(float(value)));
     }
 
     fn cursor(&mut self, cursor: Option<&Cursor>) {
@@ -145,11 +143,6 @@ impl Json {
         }
         self.0.push(']');
     }
-}
-
-/// The stream that a frame is about; none: all of its socket.
-pub(crate) fn stream_of(frame: &Fields) -> Option<String> {
-    frame.text("stream")
 }
 
 /// A parsed frame as a message; none: not one of this protocol.

@@ -7,13 +7,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use js_sys::{Array, Function, WeakMap};
+use js_sys::Function;
 use twinstore_engine::StoredEvent;
 use twinstore_protocol::Seq;
 use wasm_bindgen::prelude::*;
 
 use crate::codec::Item;
-use crate::web::share;
+use crate::web::{Fields, Memo, share};
 
 pub(crate) struct Replica {
     reducer: RefCell<Function>,
@@ -22,10 +22,18 @@ pub(crate) struct Replica {
     reducing: Cell<bool>,
     confirmed: RefCell<JsValue>,
     visible: RefCell<JsValue>,
-    /// What each shown action led to, in order.
-    steps: RefCell<VecDeque<JsValue>>,
-    /// Of a stamped action: `[from, to]`, so that the store's reducer need not run again.
-    memo: WeakMap,
+    /// The shown actions, in order, and what each led to.
+    steps: RefCell<VecDeque<Step>>,
+    /// What the store's reducer need not do again.
+    pub(crate) memo: Memo,
+}
+
+/// A shown action.
+struct Step {
+    action: JsValue,
+    to: JsValue,
+    /// On replay it threw, or was not valid any more: it changed nothing.
+    skipped: bool,
 }
 
 impl Replica {
@@ -33,7 +41,7 @@ impl Replica {
     pub(crate) fn new(
         reducer: Function,
         validate: Option<Function>,
-        snapshot: Option<JsValue>,
+        initial: JsValue,
     ) -> Result<Self, JsValue> {
         let replica = Self {
             reducer: RefCell::new(reducer),
@@ -42,11 +50,12 @@ impl Replica {
             confirmed: RefCell::default(),
             visible: RefCell::default(),
             steps: RefCell::default(),
-            memo: WeakMap::new(),
+            memo: Memo::new(),
         };
-        let initial = match snapshot {
-            Some(state) => state,
-            None => replica.reduce_with(&JsValue::UNDEFINED, "@@twin/init")?,
+        let initial = if initial.is_undefined() {
+            replica.reduce_with(&initial, "@@twin/init")?
+        } else {
+            initial
         };
         replica.confirmed.replace(initial.clone());
         replica.visible.replace(initial);
@@ -91,36 +100,41 @@ impl Replica {
     pub(crate) fn foresee(&self, actions: &[Item]) -> JsValue {
         let mut state = self.confirmed.borrow().clone();
         for action in actions {
-            state = self.replay(state, &action.value);
+            state = self.replay(&state, &action.value).unwrap_or(state);
         }
         state
     }
 
     /// Shows one more action, which made this of the visible state.
     pub(crate) fn show(&self, action: &JsValue, to: JsValue) {
-        self.remember(action, &self.visible(), &to);
-        self.steps.borrow_mut().push_back(to.clone());
+        self.memo.set(action, &self.visible(), &to);
+        let step = Step { action: action.clone(), to: to.clone(), skipped: false };
+        self.steps.borrow_mut().push_back(step);
         self.visible.replace(to);
     }
 
-    /// The store's reducer will be asked for this action at `from`: the answer is `to`.
-    pub(crate) fn remember(&self, action: &JsValue, from: &JsValue, to: &JsValue) {
-        self.memo.set(action.unchecked_ref(), &Array::of2(from, to).into());
-    }
-
-    /// What was remembered of an action: `(from, to)`.
-    pub(crate) fn recall(&self, action: &JsValue) -> Option<(JsValue, JsValue)> {
-        let pair: Array = self.memo.get(action.unchecked_ref()).dyn_into().ok()?;
-        Some((pair.get(0), pair.get(1)))
-    }
-
-    /// The first shown actions are confirmed.
-    pub(crate) fn advance(&self, count: usize) {
-        let mut steps = self.steps.borrow_mut();
-        let count = count.min(steps.len());
-        if let Some(state) = steps.drain(..count).last() {
-            self.confirmed.replace(state);
+    /// The first shown actions are confirmed. Gives false where one that the server accepted throws here.
+    pub(crate) fn advance(&self, count: usize) -> bool {
+        let mut steps = self.steps.take();
+        let rest = steps.split_off(count.min(steps.len()));
+        if !steps.iter().any(|step| step.skipped) {
+            if let Some(step) = steps.pop_back() {
+                self.confirmed.replace(step.to);
+            }
+            self.steps.replace(rest);
+            return true;
         }
+        // What was skipped here counts all the same: the server has accepted it.
+        let mut state = self.confirmed.take();
+        let mut whole = true;
+        for step in steps {
+            match self.reduce(&state, &step.action) {
+                Ok(next) => state = next,
+                Err(_) => whole = false,
+            }
+        }
+        self.replay_all(state, rest.into_iter().map(|step| step.action), true);
+        whole
     }
 
     /// Folds events, then replays what is shown. Gives the first accepted event that threw here.
@@ -128,9 +142,8 @@ impl Replica {
         &self,
         base: Option<Item>,
         events: &[StoredEvent<Item>],
-        shown: &[Item],
+        shown: Vec<Item>,
     ) -> Option<Seq> {
-        let before = self.visible();
         // Without anything to roll back, the reducer's own sharing keeps every reference that can be kept.
         let rolls_back = base.is_some() || !self.steps.borrow().is_empty();
         let mut failed = None;
@@ -141,35 +154,48 @@ impl Replica {
                 Err(_) => failed = failed.or(Some(event.seq)),
             }
         }
-        let mut confirmed = state.clone();
-        let mut steps: VecDeque<JsValue> = VecDeque::new();
+        self.replay_all(state, shown.into_iter().map(|item| item.value), rolls_back);
+        failed
+    }
+
+    /// A new confirmed state, with the shown actions laid over it.
+    fn replay_all(
+        &self,
+        mut confirmed: JsValue,
+        shown: impl Iterator<Item = JsValue>,
+        rolls_back: bool,
+    ) {
+        let mut state = confirmed.clone();
+        let mut steps = VecDeque::new();
         for action in shown {
-            state = self.replay(state, &action.value);
-            steps.push_back(state.clone());
+            let replayed = self.replay(&state, &action);
+            let skipped = replayed.is_none();
+            state = replayed.unwrap_or(state);
+            steps.push_back(Step { action, to: state.clone(), skipped });
         }
         if rolls_back {
-            state = share(&before, &state);
+            state = share(&self.visible(), &state);
             match steps.back_mut() {
-                Some(last) => last.clone_from(&state),
+                Some(last) => last.to.clone_from(&state),
                 None => confirmed.clone_from(&state),
             }
         }
         self.confirmed.replace(confirmed);
         self.steps.replace(steps);
         self.visible.replace(state);
-        failed
     }
 
     /// A pending action that throws or is not valid any more changes nothing: the server will decide (I1).
-    fn replay(&self, state: JsValue, action: &JsValue) -> JsValue {
-        match self.invalid(&state, action) {
-            Ok(None) => self.reduce(&state, action).unwrap_or(state),
-            Ok(Some(_)) | Err(_) => state,
+    fn replay(&self, state: &JsValue, action: &JsValue) -> Option<JsValue> {
+        match self.invalid(state, action) {
+            Ok(None) => self.reduce(state, action).ok(),
+            Ok(Some(_)) | Err(_) => None,
         }
     }
 
     fn reduce_with(&self, state: &JsValue, action_type: &str) -> Result<JsValue, JsValue> {
-        let action = crate::web::Fields::new().with("type", &JsValue::from_str(action_type));
+        let action = Fields::new();
+        action.set("type", &JsValue::from_str(action_type));
         self.reduce(state, &action)
     }
 

@@ -1,19 +1,71 @@
 /**
  * What is done better on this side of the border: walks over plain values (a step costs nanoseconds here and
- * a microsecond from WASM), and closures that the garbage collector must be able to see through.
+ * a microsecond from WASM), and objects that are put together field by field.
  *
  * No rule of synchronisation lives here; `web.rs` has the other half.
  */
 
+/** Every failure as the app sees it: rule, what was received, what to do. */
+const MESSAGES = {
+  'not-plain': path => `a twinned action must be plain JSON, which is not the case at ${path}`,
+  'too-deep': path => `a twinned action may not be nested this deeply; the limit was met at ${path}`,
+  'too-large': sizes => `a twinned action is too large: ${sizes}`,
+  reducing: () => 'reducers and validate may not dispatch actions',
+  'outbox-full': () =>
+    'the outbox holds as much as its limits allow: the action was not taken. Connect, drop actions, or raise limits.outboxActions and limits.outboxBytes',
+  'impure-reducer': () =>
+    'the reducer gives a new state for an action it does not know, so that every action would be twinned: return the same state, or say with `sync` which actions are meant',
+  'preloaded-state': () =>
+    "the store was given a state for a twin's slice, which only its twin may set: give createTwin a `snapshot` instead",
+  'bad-stream': rule => `\`stream\`: ${rule}`,
+}
+
+/** A TwinError: see the package's types. */
+export function twinError(code, detail = '') {
+  const error = new Error(MESSAGES[code]?.(detail) ?? detail)
+  error.name = 'TwinError'
+  error.code = code
+  return error
+}
+
+const FOREIGN = /^(@@redux|@@INIT|@ngrx\/|@@twin\/)/
+
+/**
+ * What an action asks for: 0: passes untouched (not an action of the app, or `meta.twin` is false), else the sum of
+ * 1: an action; 2: always twinned; 4: routed to the server; 8: routed optimistically.
+ */
+export function wish(action) {
+  if (typeof action !== 'object' || action === null || typeof action.type !== 'string' || FOREIGN.test(action.type)) return 0
+  const twin = action.meta?.twin
+  if (twin === false) return 0
+  // A stamp says that the action was taken before: dispatched again, it is judged anew.
+  const asks = twin === true || (typeof twin === 'object' && twin !== null && twin.id === undefined)
+  const routing = { server: 4, optimistic: 8 }[twin?.routing] ?? 0
+  return 1 + (asks ? 2 : 0) + routing
+}
+
 /** The action as it is stored and sent: a copy with its stamp. */
-export function stamp(action, twin) {
+export function stamp(action, client, n, user) {
+  const twin = { id: randomText(12), at: Date.now(), client, n }
+  if (user) twin.user = user
+  const retryOf = action.meta?.twin?.retryOf
+  if (retryOf !== undefined) twin.retryOf = retryOf
   return { ...action, meta: { ...action.meta, twin } }
 }
 
-/** Why a value is not plain JSON: `[code, path]`; undefined: it is. */
-export function impurity(value, depthMax) {
-  const found = walk(value, depthMax, [])
-  return found && [found[0], found[1].reduceRight((path, key) => `${path}${key}`, 'action')]
+/** The stamped action with another number. */
+export function restamp(stamped, n) {
+  return { ...stamped, meta: { ...stamped.meta, twin: { ...stamped.meta.twin, n } } }
+}
+
+/** The stamped action as JSON text. Throws a TwinError where it is not plain, or beyond its limits. */
+export function weigh(stamped, bytesMax, depthMax) {
+  const found = walk(stamped, depthMax, [])
+  if (found) throw twinError(found[0], found[1].reduceRight((path, key) => path + key, 'action'))
+  const text = JSON.stringify(stamped)
+  const bytes = byteLength(text)
+  if (bytes > bytesMax) throw twinError('too-large', `${bytes} bytes as JSON, at most ${bytesMax}`)
+  return text
 }
 
 function walk(value, levels, above) {
@@ -45,8 +97,7 @@ function walkArray(value, levels, above) {
 }
 
 function walkObject(value, levels, above) {
-  const prototype = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return ['not-plain', []]
+  if (!isPlain(value)) return ['not-plain', []]
   for (const key of Object.keys(value)) {
     if (key === '__proto__') return ['not-plain', ['.__proto__']]
     // Absent for JSON, on both sides.
@@ -60,6 +111,11 @@ function at(found, step) {
   return found
 }
 
+function isPlain(value) {
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
 /** Bytes of a text in UTF-8. */
 export function byteLength(text) {
   let bytes = text.length
@@ -68,11 +124,6 @@ export function byteLength(text) {
     if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
   }
   return bytes
-}
-
-const isPlain = value => {
-  const prototype = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
 }
 
 /** `next`, with every part that is equal in value to a part of `prev` taken from `prev`. Changes neither. */
@@ -97,84 +148,57 @@ export function share(prev, next, levels = 500) {
   return same ? prev : (out ?? next)
 }
 
-/** A TwinError: see the package's types. */
-export function twinError(code, message, cause) {
-  const error = new Error(message, cause === undefined ? undefined : { cause })
-  error.name = 'TwinError'
-  error.code = code
-  return error
+/** The internal action that carries a new state below the middleware. */
+export function rebaseAction(key, payload) {
+  return { type: '@@twin/rebase', payload, meta: { twin: { name: key } } }
 }
 
-/** The Redux middleware round `take`. `next` is held by this closure alone, so that a store can be collected. */
-export function middleware(take, attach) {
-  return api => next => {
-    attach(next)
-    return action => {
-      // Throws Redux's own error while a reducer runs, before anything is stored.
-      if (typeof action === 'object' && action !== null) api.getState()
-      return take(action, next)
-    }
+/** What a stamped action made of which state, so that the store's reducer need not run again. */
+export class Memo {
+  #steps = new WeakMap()
+
+  set(action, from, to) {
+    this.#steps.set(action, [from, to])
+  }
+
+  has(action) {
+    return this.#steps.has(action)
+  }
+
+  /** In a list of one, since any value may be a state; undefined: nothing is known from there. */
+  at(action, state) {
+    const step = this.#steps.get(action)
+    return step && step[0] === state ? [step[1]] : undefined
   }
 }
 
-/** What becomes of one action: `durable` and `confirmed`, each told once, asked for at any time. */
-export class Ticket {
-  constructor(n) {
-    this.n = n
-    this.facts = {}
-  }
-  fact(name) {
-    return (this.facts[name] ??= deferred())
-  }
-  promise(name) {
-    return this.fact(name).promise
-  }
-  resolve(name, value) {
-    this.fact(name).resolve(value)
-  }
-  reject(name, error) {
-    this.fact(name).reject(error)
-  }
+/** Random letters and digits. */
+export function randomText(length) {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(length))
+  return Array.from(bytes, byte => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('')
 }
 
-/** A promise with its ends. That nobody waits for it is no error. */
-export function deferred() {
-  const ends = {}
-  ends.promise = new Promise((resolve, reject) => Object.assign(ends, { resolve, reject }))
-  ends.promise.catch(() => {})
-  return ends
+/** An entry as it is stored. */
+export function entryRow(client, n, schema, bytes, held, text) {
+  return held ? { client, n, schema, bytes, text, held } : { client, n, schema, bytes, text }
 }
 
-/** Holds a Web Lock until the page ends. Resolves with whether it was had; without `wait` it is asked for once. */
-export function holdLock(name, wait) {
-  const locks = globalThis.navigator?.locks
-  if (!locks) return Promise.resolve(true)
-  return new Promise((resolve, reject) => {
-    const held = lock => {
-      resolve(lock !== null)
-      return lock && new Promise(() => {})
-    }
-    locks.request(name, { ifAvailable: !wait }, held).catch(reject)
-  })
+/** An event as it is stored. */
+export function eventRow(seq, action) {
+  return { seq, action }
 }
 
-/** Runs `work`, which gives a promise, while no other page runs work under that name. */
-export function underLock(name, work) {
-  const locks = globalThis.navigator?.locks
-  return locks ? locks.request(name, work) : work()
+/** A cursor as it is stored. */
+export function cursorRow(log, seq, chain) {
+  return { log, seq, chain }
 }
 
-/** Calls `wake` whenever the browser says that trying again may be worth while. Gives the way to stop. */
-export function onWake(wake) {
-  const targets = [[globalThis, 'online'], [globalThis, 'pageshow'], [globalThis.document, 'visibilitychange'], [globalThis.document, 'resume']]
-  const live = targets.filter(([target]) => typeof target?.addEventListener === 'function')
-  for (const [target, name] of live) target.addEventListener(name, wake)
-  return () => {
-    for (const [target, name] of live) target.removeEventListener(name, wake)
-  }
+/** The keys of localStorage with this prefix; none where it cannot be used. */
+export function journalKeys(prefix) {
+  return localStorageWorks() ? Object.keys(globalThis.localStorage).filter(key => key.startsWith(prefix)) : []
 }
 
-/** `localStorage` where there is one that can be used. */
+/** Whether this page may write to localStorage. */
 export function localStorageWorks() {
   try {
     const probe = 'twinstore:probe'
@@ -186,8 +210,7 @@ export function localStorageWorks() {
   }
 }
 
-/** Random bytes as text of `length` letters and digits. */
-export function randomText(length) {
-  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(length))
-  return Array.from(bytes, byte => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('')
+/** Begins a transaction; web-sys keeps the third argument behind an unstable flag. */
+export function transaction(db, stores, write, strict) {
+  return db.transaction(stores.split(' '), write ? 'readwrite' : 'readonly', { durability: strict ? 'strict' : 'relaxed' })
 }

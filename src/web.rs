@@ -1,52 +1,65 @@
 //! The border to `web.js` and to the few globals of the platform that have no other binding.
 
-use js_sys::{Function, JsString, Promise};
+use js_sys::{Array, JsString};
 use wasm_bindgen::prelude::*;
+use web_sys::{IdbDatabase, IdbTransaction};
 
 #[wasm_bindgen(module = "/src/web.js")]
 extern "C" {
-    /// A copy of the action with its stamp.
-    pub(crate) fn stamp(action: &JsValue, twin: &JsValue) -> JsValue;
-    /// `[code, path]` where the value is not plain JSON.
-    pub(crate) fn impurity(value: &JsValue, depth_max: u32) -> Option<Vec<JsString>>;
+    #[wasm_bindgen(js_name = twinError)]
+    pub(crate) fn twin_error(code: &str, detail: &str) -> JsValue;
+    /// 0: passes untouched; else bits of [`Wish`].
+    pub(crate) fn wish(action: &JsValue) -> u32;
+    pub(crate) fn stamp(action: &JsValue, client: &str, n: f64, user: &str) -> JsValue;
+    pub(crate) fn restamp(stamped: &JsValue, n: f64) -> JsValue;
+    /// The stamped action as JSON text, or a `TwinError`.
+    #[wasm_bindgen(catch)]
+    pub(crate) fn weigh(
+        stamped: &JsValue,
+        bytes_max: u32,
+        depth_max: u32,
+    ) -> Result<JsString, JsValue>;
     #[wasm_bindgen(js_name = byteLength)]
     pub(crate) fn byte_length(text: &JsString) -> u32;
     /// `next`, with what is equal in value taken from `prev`.
     pub(crate) fn share(prev: &JsValue, next: &JsValue) -> JsValue;
-    #[wasm_bindgen(js_name = twinError)]
-    pub(crate) fn twin_error(code: &str, message: &str, cause: &JsValue) -> JsValue;
-    /// The Redux middleware round `take`.
-    pub(crate) fn middleware(take: &JsValue, attach: &JsValue) -> Function;
-    #[wasm_bindgen(js_name = holdLock)]
-    pub(crate) fn hold_lock(name: &str, wait: bool) -> Promise;
-    #[wasm_bindgen(js_name = underLock)]
-    pub(crate) fn under_lock(name: &str, work: &JsValue) -> Promise;
-    #[wasm_bindgen(js_name = onWake)]
-    pub(crate) fn on_wake(wake: &JsValue) -> Function;
+    #[wasm_bindgen(js_name = rebaseAction)]
+    pub(crate) fn rebase_action(key: &str, payload: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_name = entryRow)]
+    pub(crate) fn entry_row(
+        client: &str,
+        n: f64,
+        schema: u32,
+        bytes: u32,
+        held: &str,
+        text: &JsValue,
+    ) -> JsValue;
+    #[wasm_bindgen(js_name = eventRow)]
+    pub(crate) fn event_row(seq: f64, action: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_name = cursorRow)]
+    pub(crate) fn cursor_row(log: &str, seq: f64, chain: &str) -> JsValue;
+    #[wasm_bindgen(js_name = journalKeys)]
+    pub(crate) fn journal_keys(prefix: &str) -> Array;
     #[wasm_bindgen(js_name = localStorageWorks)]
     pub(crate) fn local_storage_works() -> bool;
-    #[wasm_bindgen(js_name = randomText)]
-    pub(crate) fn random_text(length: u32) -> String;
+    #[wasm_bindgen(catch)]
+    pub(crate) fn transaction(
+        db: &IdbDatabase,
+        stores: &str,
+        write: bool,
+        strict: bool,
+    ) -> Result<IdbTransaction, JsValue>;
 
-    /// What becomes of one action.
-    #[derive(Clone)]
-    pub(crate) type Ticket;
+    /// What a stamped action made of which state.
+    pub(crate) type Memo;
     #[wasm_bindgen(constructor)]
-    pub(crate) fn new(n: f64) -> Ticket;
+    pub(crate) fn new() -> Memo;
     #[wasm_bindgen(method)]
-    pub(crate) fn promise(this: &Ticket, fact: &str) -> Promise;
+    pub(crate) fn set(this: &Memo, action: &JsValue, from: &JsValue, to: &JsValue);
     #[wasm_bindgen(method)]
-    pub(crate) fn resolve(this: &Ticket, fact: &str, value: &JsValue);
+    pub(crate) fn has(this: &Memo, action: &JsValue) -> bool;
     #[wasm_bindgen(method)]
-    pub(crate) fn reject(this: &Ticket, fact: &str, error: &JsValue);
-
-    /// A promise with its ends.
-    pub(crate) type Deferred;
-    pub(crate) fn deferred() -> Deferred;
-    #[wasm_bindgen(method, getter, structural)]
-    pub(crate) fn promise(this: &Deferred) -> Promise;
-    #[wasm_bindgen(method, structural, js_name = resolve)]
-    pub(crate) fn settle(this: &Deferred, value: &JsValue);
+    pub(crate) fn at(this: &Memo, action: &JsValue, state: &JsValue) -> Option<Array>;
 }
 
 #[wasm_bindgen]
@@ -55,18 +68,19 @@ extern "C" {
     pub(crate) fn set_timeout(callback: &JsValue, delay_ms: f64) -> JsValue;
     #[wasm_bindgen(js_name = clearTimeout)]
     pub(crate) fn clear_timeout(id: &JsValue);
-    #[wasm_bindgen(js_namespace = console, js_name = error)]
-    pub(crate) fn console_error(message: &str);
-    #[wasm_bindgen(js_namespace = JSON, js_name = stringify, catch)]
+    #[wasm_bindgen(js_name = queueMicrotask)]
+    pub(crate) fn queue_microtask(callback: &JsValue);
+    #[wasm_bindgen(js_namespace = JSON, catch)]
     pub(crate) fn stringify(value: &JsValue) -> Result<JsString, JsValue>;
-    #[wasm_bindgen(js_namespace = JSON, js_name = parse, catch)]
+    #[wasm_bindgen(js_namespace = JSON, js_name = stringify)]
+    pub(crate) fn quote(text: &str) -> String;
+    #[wasm_bindgen(js_namespace = JSON, catch)]
     pub(crate) fn parse(text: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = JSON, js_name = parse, catch)]
     pub(crate) fn parse_text(text: &JsString) -> Result<JsValue, JsValue>;
-}
+    #[wasm_bindgen(js_name = String)]
+    pub(crate) fn digits(number: f64) -> String;
 
-#[wasm_bindgen]
-extern "C" {
     /// Any object, field by field.
     #[derive(Clone)]
     #[wasm_bindgen(js_name = Object)]
@@ -79,14 +93,19 @@ extern "C" {
     pub(crate) fn set(this: &Fields, key: &str, value: &JsValue);
 }
 
+/// The bits of what [`wish`] answers.
+pub(crate) struct Wish;
+
+impl Wish {
+    pub(crate) const ALWAYS: u32 = 2;
+    pub(crate) const SERVER: u32 = 4;
+    pub(crate) const OPTIMISTIC: u32 = 8;
+}
+
 impl Fields {
+    /// The value's fields; of what is no object, none.
     pub(crate) fn of(value: &JsValue) -> Option<Self> {
         value.is_object().then(|| value.clone().unchecked_into())
-    }
-
-    pub(crate) fn with(self, key: &str, value: &JsValue) -> Self {
-        self.set(key, value);
-        self
     }
 
     pub(crate) fn text(&self, key: &str) -> Option<String> {
@@ -95,7 +114,8 @@ impl Fields {
 
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "the numbers of the wire are whole and below 2^53"
+        clippy::cast_sign_loss,
+        reason = "the numbers of the wire are whole, positive and below 2^53"
     )]
     pub(crate) fn number(&self, key: &str) -> Option<u64> {
         self.get(key).as_f64().map(|n| n as u64)
@@ -105,13 +125,13 @@ impl Fields {
         Self::of(&self.get(key))
     }
 
-    pub(crate) fn list(&self, key: &str) -> js_sys::Array {
+    pub(crate) fn list(&self, key: &str) -> Array {
         self.get(key).dyn_into().unwrap_or_default()
     }
 }
 
 /// A number as JavaScript knows it; ours stay below 2^53.
-#[allow(clippy::cast_precision_loss, reason = "numbers of the wire stay below 2^53")]
-pub(crate) fn number(n: u64) -> JsValue {
-    JsValue::from_f64(n as f64)
+#[allow(clippy::cast_precision_loss, reason = "ours stay below 2^53")]
+pub(crate) fn float(n: u64) -> f64 {
+    n as f64
 }

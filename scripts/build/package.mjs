@@ -1,5 +1,5 @@
 /** pkg/ and js/ → dist/: what the npm package holds. */
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { at } from '../lib/paths.mjs'
 import { run } from '../lib/run.mjs'
 import { unlessUnchanged } from '../lib/step.mjs'
@@ -36,13 +36,16 @@ async function bundle(name, external) {
     legalComments: 'none',
     external,
     // The path in tsconfig.json leads to the sources; an adapter imports the package by its name.
-    alias: { '#wasm': at('pkg/twinstore.js') },
+    alias: { '#wasm': at('pkg/twinstore.js'), '#web': webHelpers() },
     tsconfigRaw: '{}',
     // wasm-bindgen lists a snippet once for each function it takes from there.
     logOverride: { 'duplicate-object-key': 'silent' },
     logLevel: 'warning',
   })
 }
+
+/** src/web.js as wasm-bindgen copied it, so that js/ and the glue share one module. */
+const webHelpers = () => at(`pkg/snippets/${readdirSync(at('pkg/snippets'))[0]}/src/web.js`)
 
 /** The `node` condition: the WASM is there on import, so `init()` has nothing left to do. */
 const NODE = `import { readFileSync } from 'node:fs'

@@ -22,7 +22,7 @@ export async function buildWasm() {
   })
 }
 
-/** `-Oz` gives the smallest gzip; the features are stripped last, they tell wasm-opt what it may use. */
+/** `-Oz` gives the smallest gzip, and less inlining a smaller one yet (2.9 kB of 65, measured); the features are stripped last, they tell wasm-opt what it may use. */
 async function optimise(file) {
-  await run('wasm-opt', ['-Oz', '--strip-debug', '--strip-producers', '--strip-target-features', file, '-o', file])
+  await run('wasm-opt', ['-Oz', '--one-caller-inline-max-function-size=10', '--strip-debug', '--strip-producers', '--strip-target-features', file, '-o', file])
 }

@@ -6,15 +6,13 @@
 use gloo_storage::{LocalStorage, Storage as _};
 use twinstore_engine::StoredEntry;
 use twinstore_protocol::{ClientId, N};
-use wasm_bindgen::JsCast;
 
 use super::record::{from_entry, to_entry};
 use crate::codec::Item;
-use crate::web::{local_storage_works, parse, stringify};
+use crate::web::{digits, float, journal_keys, local_storage_works, parse, stringify};
 
 /// The journal of one stored outbox.
-#[derive(Clone)]
-pub(crate) struct Journal {
+pub(super) struct Journal {
     name: String,
 }
 
@@ -34,29 +32,32 @@ impl Journal {
     }
 
     pub(super) fn add(&self, entry: &StoredEntry<Item>) {
-        let Ok(text) = stringify(&from_entry(entry)) else { return };
-        // A full localStorage: the entry has no journal, and waits in memory for IndexedDB.
-        let _ =
-            LocalStorage::raw().set_item(&self.key(&entry.client, entry.n), &String::from(text));
+        if let Ok(text) = stringify(&from_entry(entry)) {
+            // A full localStorage: the entry has no journal, and waits in memory for IndexedDB.
+            let _ = LocalStorage::raw()
+                .set_item(&self.key(&entry.client, entry.n), &String::from(text));
+        }
     }
 
-    /// Every entry in it, of all clients, in the order of their numbers.
-    pub(super) fn read(&self) -> Vec<StoredEntry<Item>> {
-        let read = |key: &String| {
-            let text = LocalStorage::raw().get_item(key).ok()??;
-            to_entry(&parse(&text).ok()?)
-        };
-        let mut entries: Vec<_> = self.keys().iter().filter_map(read).collect();
-        entries.sort_unstable_by_key(|e| e.n);
+    /// The entries of the clients that are wanted, in the order of their numbers.
+    pub(super) fn read(&self, wanted: &dyn Fn(&ClientId) -> bool) -> Vec<StoredEntry<Item>> {
+        let mut entries: Vec<StoredEntry<Item>> = Vec::new();
+        for key in self.keys() {
+            let text = LocalStorage::raw().get_item(&key).ok().flatten().unwrap_or_default();
+            let entry = parse(&text).ok().and_then(|value| to_entry(&value));
+            if let Some(entry) = entry.filter(|e| wanted(&e.client)) {
+                let at = entries.partition_point(|e| e.n < entry.n);
+                entries.insert(at, entry);
+            }
+        }
         entries
     }
 
     pub(super) fn remove(&self, names: &[(ClientId, N)]) {
-        if !Self::works() {
-            return;
-        }
-        for (client, n) in names {
-            let _ = LocalStorage::raw().remove_item(&self.key(client, *n));
+        if Self::works() {
+            for (client, n) in names {
+                let _ = LocalStorage::raw().remove_item(&self.key(client, *n));
+            }
         }
     }
 
@@ -67,21 +68,21 @@ impl Journal {
     }
 
     fn keys(&self) -> Vec<String> {
-        if !Self::works() {
-            return Vec::new();
-        }
-        let storage = LocalStorage::raw();
-        let prefix = self.prefix();
-        let keys = js_sys::Object::keys(storage.unchecked_ref::<js_sys::Object>());
-        let keys = keys.iter().filter_map(|key| key.as_string());
-        keys.filter(|key| key.starts_with(&prefix)).collect()
+        journal_keys(&self.prefix()).iter().filter_map(|key| key.as_string()).collect()
     }
 
     fn key(&self, client: &ClientId, n: N) -> String {
-        [&self.prefix(), client.as_str(), "/", &n.0.to_string()].concat()
+        let mut key = self.prefix();
+        key.push_str(client.as_str());
+        key.push('/');
+        key.push_str(&digits(float(n.0)));
+        key
     }
 
     fn prefix(&self) -> String {
-        ["twinstore:journal:", &self.name, ":"].concat()
+        let mut prefix = "twinstore:journal:".to_owned();
+        prefix.push_str(&self.name);
+        prefix.push(':');
+        prefix
     }
 }

@@ -10,14 +10,22 @@ mod record;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use js_sys::Function;
 use twinstore_engine::{StoredEntry, StoredState, Write};
 use twinstore_protocol::{ClientId, N};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 
 use crate::codec::Item;
-use indexed_db::{Database, Durability};
-pub(crate) use journal::Journal;
+use crate::host::Options;
+use crate::web::{Fields, queue_microtask};
+use indexed_db::Database;
+use journal::Journal;
+
+/// Says whose entries are wanted.
+pub(crate) type Wanted = Box<dyn Fn(&ClientId) -> bool>;
+
+/// Takes entries that were read.
+pub(crate) type TakeEntries = Box<dyn FnOnce(Vec<StoredEntry<Item>>)>;
 
 /// What storage tells its driver.
 pub(crate) trait Listener {
@@ -29,18 +37,11 @@ pub(crate) trait Listener {
     fn degraded(&self, reason: &str);
 }
 
-/// What the app asked for.
-#[derive(Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) memory: bool,
-    pub(crate) strict: bool,
-    /// Actions of one task that get a transaction each.
-    pub(crate) burst: usize,
-}
-
 enum Home {
-    /// IndexedDB is being opened and read. Until then entries go to the journal, if there is one.
-    Opening(Option<Journal>),
+    /// IndexedDB is being opened and read. Until then entries go to the journal, where there can be one.
+    Opening {
+        journaled: bool,
+    },
     IndexedDb(Database),
     Memory,
 }
@@ -48,43 +49,39 @@ enum Home {
 /// The storage of one twin.
 pub(crate) struct Storage {
     client: ClientId,
-    settings: Settings,
+    /// Actions of one task that get a transaction each.
+    burst: usize,
     journal: Journal,
     home: RefCell<Home>,
     listener: Rc<dyn Listener>,
     /// Entries dispatched since the task began.
     in_task: Cell<usize>,
-    /// Entries of a burst that wait for their common transaction.
+    /// Entries that wait for a common transaction: of a burst, or until IndexedDB is open.
     gathered: RefCell<Vec<StoredEntry<Item>>>,
-    /// Entries that came while IndexedDB was opening.
-    early: RefCell<Vec<StoredEntry<Item>>>,
 }
 
 impl Storage {
-    /// Opens the storage named `name`; `listener` hears what was there.
+    /// Opens the storage of that key; `listener` hears what was there.
     pub(crate) fn open(
-        name: &str,
+        options: &Options,
         client: ClientId,
-        settings: Settings,
         listener: Rc<dyn Listener>,
     ) -> Rc<Self> {
-        let journal = Journal::new(name);
-        let usable = !settings.memory && indexed_db::exists();
-        let during_opening = Home::Opening((usable && Journal::works()).then(|| journal.clone()));
+        let usable = !options.memory() && indexed_db::exists();
         let storage = Rc::new(Self {
             client,
-            settings,
-            journal,
-            home: RefCell::new(during_opening),
+            burst: options.burst() as usize,
+            journal: Journal::new(&options.key()),
+            home: RefCell::new(Home::Opening { journaled: usable && Journal::works() }),
             listener,
             in_task: Cell::new(0),
             gathered: RefCell::default(),
-            early: RefCell::default(),
         });
-        let (name, this) = (name.to_owned(), storage.clone());
-        spawn_local(async move {
+        let this = storage.clone();
+        let strict = options.strict();
+        later(move || {
             if usable {
-                this.read_database(&name).await;
+                this.open_database(strict);
             } else {
                 this.fall_to_memory(None);
                 this.listener.restored(StoredState::default());
@@ -96,7 +93,7 @@ impl Storage {
     /// Where entries are kept now, as the app sees it.
     pub(crate) fn kind(&self) -> &'static str {
         match &*self.home.borrow() {
-            Home::Opening(_) => "opening",
+            Home::Opening { .. } => "opening",
             Home::IndexedDb(_) => "indexedDB",
             Home::Memory => "memory",
         }
@@ -108,34 +105,41 @@ impl Storage {
 
     /// Performs a write of the engine.
     pub(crate) fn write(self: &Rc<Self>, write: Write<Item>) {
-        match write {
-            Write::Enqueue(entry) => self.enqueue(entry),
-            other => {
-                // What was dispatched before is on disk before: one order.
-                self.flush();
-                let Some(database) = self.database() else { return };
-                let this = self.clone();
-                database.write(&other, Box::new(move |result| this.written(result, None)));
-            }
+        if let Write::Enqueue(entry) = write {
+            return self.enqueue(entry);
         }
+        // What was dispatched before is on disk before: one order.
+        self.flush();
+        let Some(database) = self.database() else { return };
+        let this = self.clone();
+        if let Write::Remove { client, n } | Write::Hold { client, n, .. } = &write
+            && !database.knows(client, *n)
+        {
+            // Its own record is still being written.
+            let again = database.clone();
+            let written =
+                move |_| again.write(write, Box::new(move |result| this.written(result, None)));
+            return database.after_writes(Box::new(written));
+        }
+        database.write(write, Box::new(move |result| this.written(result, None)));
     }
 
-    /// Reads what is stored of the clients that are `wanted`, journals included.
-    pub(crate) async fn entries_of(
-        &self,
-        wanted: &dyn Fn(&ClientId) -> bool,
-    ) -> Vec<StoredEntry<Item>> {
-        let Some(database) = self.database() else { return Vec::new() };
-        let mut entries = database.read_entries(wanted).await.unwrap_or_default();
-        entries.extend(self.journal.read().into_iter().filter(|e| wanted(&e.client)));
-        entries
+    /// Reads the stored entries of the clients that are wanted, journals included.
+    pub(crate) fn entries_of(&self, wanted: Wanted, take: TakeEntries) {
+        let Some(database) = self.database() else { return };
+        let mut journaled = self.journal.read(&wanted);
+        database.read_entries(
+            wanted,
+            Box::new(move |mut entries| {
+                entries.append(&mut journaled);
+                take(entries);
+            }),
+        );
     }
 
     /// Brings the journals of clients that are gone into the outbox.
     pub(crate) fn take_over_journals(self: &Rc<Self>, clients: &[ClientId]) {
-        let left: Vec<_> =
-            self.journal.read().into_iter().filter(|e| clients.contains(&e.client)).collect();
-        self.move_from_journal(left);
+        self.move_from_journal(self.journal.read(&|client| clients.contains(client)));
     }
 
     /// Ends all access. The data stays.
@@ -145,86 +149,94 @@ impl Storage {
         }
     }
 
-    /// Erases what is stored. Resolves when it is gone.
-    pub(crate) async fn erase(&self) -> Result<(), JsValue> {
-        let name = self.journal.name().to_owned();
+    /// Erases what is stored.
+    pub(crate) fn erase(&self, done: &Function) {
         self.close();
         self.journal.clear();
-        if indexed_db::exists() { indexed_db::delete(&name).await } else { Ok(()) }
+        indexed_db::delete(self.journal.name(), done);
     }
 
-    async fn read_database(self: &Rc<Self>, name: &str) {
-        let durability =
-            if self.settings.strict { Durability::Strict } else { Durability::Relaxed };
-        let opened = match Database::open(name, durability).await {
-            Ok(database) => database.read().await.map(|stored| (database, stored)),
-            Err(error) => Err(error),
+    fn open_database(self: &Rc<Self>, strict: bool) {
+        let this = self.clone();
+        let opened = move |result: Result<Database, JsValue>| match result {
+            Ok(database) => {
+                let reading = database.clone();
+                reading.read(Box::new(move |result| this.take_database(database, result)));
+            }
+            Err(error) => this.do_without(&error),
         };
-        match opened {
-            Ok((database, stored)) => {
-                if !matches!(&*self.home.borrow(), Home::Opening(_)) {
-                    return database.close(); // the twin was closed meanwhile
-                }
-                let this = self.clone();
-                database.on_lost(Box::new(move || {
-                    this.fall_to_memory(Some("the database was deleted or upgraded elsewhere"))
-                }));
-                self.home.replace(Home::IndexedDb(database));
-                // Begun before anything that `restored` may dispatch, and so written before it.
-                self.move_from_journal(self.early.take());
-                self.listener.restored(stored);
-            }
-            Err(error) => {
-                self.fall_to_memory(Some(&reason_of(&error)));
-                self.listener.restored(StoredState::default());
-            }
+        indexed_db::open(self.journal.name(), strict, Box::new(opened));
+    }
+
+    fn take_database(
+        self: &Rc<Self>,
+        database: Database,
+        read: Result<StoredState<Item>, JsValue>,
+    ) {
+        if !matches!(&*self.home.borrow(), Home::Opening { .. }) {
+            return database.close(); // the twin was closed meanwhile
         }
+        let stored = match read {
+            Ok(stored) => stored,
+            Err(error) => return self.do_without(&error),
+        };
+        let this = self.clone();
+        database.on_lost(move || this.fall_to_memory(Some("the database was taken away")));
+        self.home.replace(Home::IndexedDb(database));
+        // Begun before anything that `restored` may dispatch, and so written before it.
+        self.move_from_journal(self.gathered.take());
+        self.listener.restored(stored);
+    }
+
+    fn do_without(&self, error: &JsValue) {
+        self.fall_to_memory(Some(&reason_of(error)));
+        self.listener.restored(StoredState::default());
     }
 
     fn enqueue(self: &Rc<Self>, entry: StoredEntry<Item>) {
-        if let Home::Opening(journal) = &*self.home.borrow() {
-            if let Some(journal) = journal {
-                journal.add(&entry);
+        match &*self.home.borrow() {
+            Home::Opening { journaled } => {
+                if *journaled {
+                    self.journal.add(&entry);
+                }
+                return self.gathered.borrow_mut().push(entry);
             }
-            self.early.borrow_mut().push(entry);
-            return;
+            Home::IndexedDb(_) => {}
+            Home::Memory => return self.listener.persisted(entry.n),
         }
-        if self.is_memory() {
-            return self.listener.persisted(entry.n);
-        }
-        self.begin_task();
         let count = self.in_task.get() + 1;
-        self.in_task.set(count);
-        self.gathered.borrow_mut().push(entry);
-        let burst = self.settings.burst.max(1);
-        if count <= burst || self.gathered.borrow().len() >= burst {
-            self.flush();
-        }
-    }
-
-    /// At the task's end, as far as a page can see it: the burst is over, and what was gathered is written.
-    fn begin_task(self: &Rc<Self>) {
-        if self.in_task.get() == 0 {
+        if self.in_task.replace(count) == 0 {
+            // At the task's end, as far as a page can see it: the burst is over.
             let this = self.clone();
-            spawn_local(async move {
+            later(move || {
                 this.in_task.set(0);
                 this.flush();
             });
         }
+        self.gathered.borrow_mut().push(entry);
+        if count <= self.burst || self.gathered.borrow().len() >= self.burst {
+            self.flush();
+        }
     }
 
     fn flush(self: &Rc<Self>) {
-        let entries = self.gathered.take();
-        let Some(last) = entries.last().map(|e| e.n) else { return };
-        let Some(database) = self.database() else { return self.listener.persisted(last) };
-        let this = self.clone();
-        database.enqueue(entries, Box::new(move |result| this.written(result, Some(last))));
+        if let Some(database) = self.database() {
+            let entries = self.gathered.take();
+            let last = entries.last().map(|e| e.n);
+            let this = self.clone();
+            if last.is_some() {
+                database.enqueue(&entries, Box::new(move |result| this.written(result, last)));
+            }
+        }
     }
 
     /// One transaction for all, so that none can overtake another; then the journal is no longer needed.
     fn move_from_journal(self: &Rc<Self>, entries: Vec<StoredEntry<Item>>) {
-        let (Some(database), false) = (self.database(), entries.is_empty()) else { return };
-        let own = entries.iter().filter(|e| e.client == self.client).map(|e| e.n).max();
+        let Some(database) = self.database() else { return };
+        if entries.is_empty() {
+            return;
+        }
+        let own = entries.iter().rfind(|e| e.client == self.client).map(|e| e.n);
         let names: Vec<_> = entries.iter().map(|e| (e.client.clone(), e.n)).collect();
         let this = self.clone();
         let done = move |result: Result<(), JsValue>| {
@@ -233,7 +245,7 @@ impl Storage {
             }
             this.written(result, own);
         };
-        database.enqueue(entries, Box::new(done));
+        database.enqueue(&entries, Box::new(done));
     }
 
     fn written(&self, result: Result<(), JsValue>, own: Option<N>) {
@@ -247,12 +259,11 @@ impl Storage {
     }
 
     fn fall_to_memory(&self, reason: Option<&str>) {
-        let before = self.home.replace(Home::Memory);
-        if matches!(before, Home::Memory) {
+        if matches!(self.home.replace(Home::Memory), Home::Memory) {
             return;
         }
-        if let Some(n) = self.early.take().last().map(|e| e.n) {
-            self.listener.persisted(n);
+        if let Some(last) = self.gathered.take().last() {
+            self.listener.persisted(last.n);
         }
         if let Some(reason) = reason {
             self.listener.degraded(reason);
@@ -262,13 +273,16 @@ impl Storage {
     fn database(&self) -> Option<Database> {
         match &*self.home.borrow() {
             Home::IndexedDb(database) => Some(database.clone()),
-            Home::Opening(_) | Home::Memory => None,
+            Home::Opening { .. } | Home::Memory => None,
         }
     }
 }
 
+/// Runs `work` when the present code is done.
+fn later(work: impl FnOnce() + 'static) {
+    queue_microtask(&Closure::once_into_js(work));
+}
+
 fn reason_of(error: &JsValue) -> String {
-    crate::web::Fields::of(error)
-        .and_then(|e| e.text("name"))
-        .unwrap_or_else(|| "unknown".to_owned())
+    Fields::of(error).and_then(|e| e.text("name")).unwrap_or_default()
 }

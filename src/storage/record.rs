@@ -1,26 +1,21 @@
-//! Entries and events as the values that are stored.
+//! Entries, events and cursors as the values that are stored.
 //!
-//! An entry: `{ client, n, schema, bytes, held?, text }`, `text` being the action as JSON. An outbox record is
-//! a list of them: what one transaction put there. An event: `{ seq, action }`, in lists by frame.
+//! An entry: `{ client, n, schema, bytes, text, held? }`, `text` being the action as JSON. An outbox record is
+//! a list of them, all of one client: what one transaction put there. An event: `{ seq, action }`, in lists by
+//! frame.
 
+use js_sys::{Array, JsString};
 use twinstore_engine::{HeldReason, StoredEntry, StoredEvent};
 use twinstore_protocol::{Chain, ClientId, Cursor, LogId, N, Seq};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::codec::Item;
-use crate::web::{Fields, number, parse_text};
+use crate::web::{Fields, cursor_row, entry_row, event_row, float, parse_text};
 
 pub(super) fn from_entry(entry: &StoredEntry<Item>) -> JsValue {
-    let fields = Fields::new()
-        .with("client", &JsValue::from_str(entry.client.as_str()))
-        .with("n", &number(entry.n.0))
-        .with("schema", &entry.schema.into())
-        .with("bytes", &entry.bytes.into())
-        .with("text", entry.action.text.as_ref().map_or(&JsValue::NULL, AsRef::as_ref));
-    if let Some(reason) = entry.held {
-        fields.set("held", &JsValue::from_str(reason.as_str()));
-    }
-    fields.into()
+    let held = entry.held.map_or("", HeldReason::as_str);
+    let text = entry.action.text.as_ref().map_or(JsValue::NULL, Into::into);
+    entry_row(entry.client.as_str(), float(entry.n.0), entry.schema, entry.bytes, held, &text)
 }
 
 /// Whose a stored entry is.
@@ -30,7 +25,7 @@ pub(super) fn client_of(value: &JsValue) -> Option<ClientId> {
 
 pub(super) fn to_entry(value: &JsValue) -> Option<StoredEntry<Item>> {
     let fields = Fields::of(value)?;
-    let text: js_sys::JsString = fields.get("text").dyn_into().ok()?;
+    let text: JsString = fields.get("text").dyn_into().ok()?;
     Some(StoredEntry {
         client: ClientId(fields.text("client")?),
         n: N(fields.number("n")?),
@@ -41,8 +36,17 @@ pub(super) fn to_entry(value: &JsValue) -> Option<StoredEntry<Item>> {
     })
 }
 
+/// The entries of an outbox record.
+pub(super) fn to_entries(record: &JsValue) -> Vec<StoredEntry<Item>> {
+    let mut entries = Vec::new();
+    for row in record.unchecked_ref::<Array>().iter() {
+        entries.extend(to_entry(&row));
+    }
+    entries
+}
+
 pub(super) fn from_event(event: &StoredEvent<Item>) -> JsValue {
-    Fields::new().with("seq", &number(event.seq.0)).with("action", &event.action.value).into()
+    event_row(float(event.seq.0), &event.action.value)
 }
 
 pub(super) fn to_event(value: &JsValue) -> Option<StoredEvent<Item>> {
@@ -51,11 +55,7 @@ pub(super) fn to_event(value: &JsValue) -> Option<StoredEvent<Item>> {
 }
 
 pub(super) fn from_cursor(cursor: &Cursor) -> JsValue {
-    Fields::new()
-        .with("log", &JsValue::from_str(cursor.log.as_str()))
-        .with("seq", &number(cursor.seq.0))
-        .with("chain", &JsValue::from_str(cursor.chain.as_str()))
-        .into()
+    cursor_row(cursor.log.as_str(), float(cursor.seq.0), cursor.chain.as_str())
 }
 
 pub(super) fn to_cursor(value: &JsValue) -> Option<Cursor> {

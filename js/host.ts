@@ -1,0 +1,185 @@
+/**
+ * What the Rust half tells a twin (`src/host.rs`): status, verdicts and notices, kept until the stores are up to
+ * date and then told to the app; and the stores themselves, held weakly.
+ */
+import { Tickets, deferred } from './tickets.js'
+import { type Notices, type PendingAction, type TwinStatus, twinError } from './types.js'
+
+const WIRING: Record<string, string> = {
+  wiring:
+    "the store does not follow its twin: the twin's reducer is missing from the store, or is wrapped, or a later middleware swallows or copies actions",
+  'no-middleware':
+    "an action would change a twin's slice, but the twin's middleware is not in this store: add it, last",
+}
+const DIVERGED = 'an accepted event threw in this client’s reducer; the state is taken from the server'
+const RESET = 'the server was reset, or restored from a backup: what was pending is held'
+
+type Listener = (notice: any) => void
+type Emit = (action: unknown) => unknown
+
+/** How a twin answers when a socket opens. */
+export interface Answers {
+  opening(): void
+  opened(turn: number): void
+}
+
+export class Host {
+  readonly tickets = new Tickets()
+  readonly ready = deferred<void>()
+  answers: Answers | undefined
+  current: TwinStatus = {
+    link: 'offline',
+    pending: 0,
+    held: 0,
+    head: 0,
+    cursor: 0,
+    storage: 'opening',
+    role: 'alone',
+    outdated: false,
+    since: Date.now(),
+    lastError: null,
+  }
+  /** The list that `Core.pending` fills. */
+  rows: PendingAction[] = []
+  readonly #listeners = new Map<string, Set<Listener>>()
+  #queue: [name: string, notice: unknown][] = []
+  #flushing = false
+  #stores: WeakRef<Emit>[] = []
+  /** Where actions were on their way to that `'server'` routing holds back. */
+  readonly #withheldFrom = new WeakMap<object, WeakRef<Emit>>()
+
+  // — For the twin.
+
+  on(name: string, listener: Listener): () => void {
+    // Wrapped, so that the same function may listen twice.
+    const own: Listener = notice => listener(notice)
+    const all = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, all.add(own))
+    return () => void all.delete(own)
+  }
+
+  attach(emit: Emit): () => void {
+    this.#stores.push(new WeakRef(emit))
+    const own = new WeakRef(emit)
+    return () => void (this.#stores = this.#stores.filter(store => store.deref() !== own.deref()))
+  }
+
+  // — For the Rust half.
+
+  issued(n: number, action: object, stamped: object): void {
+    this.tickets.issue(n, action, stamped)
+  }
+
+  stored(n: number, inMemory: boolean): void {
+    this.tickets.stored(n, inMemory)
+  }
+
+  verdict(n: number, seq: number, code: string, reason: string, action: unknown): void {
+    if (code) {
+      const error = twinError('rejected', reason)
+      this.tickets.settle(n, Object.assign(error, { reason, verdict: code, seq }))
+      this.#notice('rejected', { seq, code, reason, action })
+    } else {
+      this.tickets.settle(n, seq)
+      this.#notice('confirmed', { seq, action })
+    }
+  }
+
+  held(reason: string, action: unknown): void {
+    this.#notice('held', { reason, action })
+  }
+
+  noted(name: string, code: string, reason: string, number: number): void {
+    switch (name) {
+      case 'diverged':
+        return this.#notice('diverged', { seq: number, reason: DIVERGED })
+      case 'reset':
+        return this.#notice('reset', { held: number, reason: RESET })
+      case 'storage':
+        this.fail('storage', reason)
+        return this.#notice('storage', { storage: 'memory', reason })
+      default:
+        this.fail(code, WIRING[code] ?? reason)
+        if (WIRING[code]) console.error(WIRING[code])
+    }
+  }
+
+  status([link, pending, held, head, cursor, storage, outdated]: [any, number, number, number, number, any, boolean]): void {
+    const since = link === this.current.link ? this.current.since : Date.now()
+    this.#change({ ...this.current, link, pending, held, head, cursor, storage, outdated, since })
+  }
+
+  restored(): void {
+    this.ready.resolve()
+  }
+
+  opening(): void {
+    this.answers?.opening()
+  }
+
+  opened(turn: number): void {
+    this.answers?.opened(turn)
+  }
+
+  row(client: string, n: number, action: unknown, state: PendingAction['state'], reason: string): void {
+    const row: PendingAction = { id: `${client}:${n}`, client, n, action, state }
+    this.rows.push(reason ? { ...row, reason } : row)
+  }
+
+  withheld(stamped: object, next: Emit): void {
+    this.#withheldFrom.set(stamped, new WeakRef(next))
+  }
+
+  storeFor(stamped?: object): Emit | undefined {
+    return (stamped && this.#withheldFrom.get(stamped)?.deref()) ?? this.#live()[0]
+  }
+
+  emit(action: unknown, except: unknown): void {
+    for (const emit of this.#live()) {
+      if (emit === except) continue
+      try {
+        emit(action)
+      } catch (error) {
+        console.error('a reducer or subscriber threw while a store was brought up to date', error)
+      }
+    }
+  }
+
+  /** Calls the listeners, in order. One that throws does not keep the others from hearing it. */
+  flush(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      for (const listener of [...(this.#listeners.get(next[0]) ?? [])]) {
+        try {
+          listener(next[1])
+        } catch (error) {
+          console.error(`a listener of the twin's notice "${next[0]}" threw`, error)
+        }
+      }
+    }
+    this.#flushing = false
+  }
+
+  fail(code: string, message: string): void {
+    this.#change({ ...this.current, lastError: { code, message } })
+  }
+
+  #live(): Emit[] {
+    this.#stores = this.#stores.filter(store => store.deref())
+    return this.#stores.map(store => store.deref()).filter(emit => emit !== undefined)
+  }
+
+  #change(status: TwinStatus): void {
+    const before = this.current
+    if ((Object.keys(status) as (keyof TwinStatus)[]).every(key => status[key] === before[key])) return
+    this.current = status
+    // Only the newest is worth telling.
+    this.#queue = this.#queue.filter(([name]) => name !== 'status')
+    this.#notice('status', status)
+  }
+
+  #notice<K extends keyof Notices>(name: K, notice: Notices[K]): void {
+    this.#queue.push([name, notice])
+  }
+}

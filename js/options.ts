@@ -1,0 +1,81 @@
+/** The options of `createTwin`, checked and completed for the Rust half (`src/host.rs` lists what it reads). */
+import { type TwinOptions, twinError } from './types.js'
+
+export interface Completed {
+  url: string | undefined
+  stream: string
+  name: string
+  key: string
+  user: string
+  client: string
+  token: TwinOptions<any>['token']
+  reducer: (state: any, action: any) => any
+  validate: ((state: any, action: any) => unknown) | undefined
+  sync: ((action: any) => boolean) | undefined
+  serverRouted: boolean
+  schema: number
+  initial: unknown
+  memory: boolean
+  strict: boolean
+  seed: number
+  burst: number
+  outboxActions: number
+  outboxBytes: number
+  actionBytes: number
+  actionDepth: number
+  undecided: number
+}
+
+const LIMITS = {
+  outboxActions: 100_000,
+  outboxBytes: 64 << 20,
+  actionBytes: 64 << 10,
+  actionDepth: 64,
+  burst: 64,
+  undecided: 1_000,
+}
+
+/** Throws `bad-option` where an option is missing or of the wrong kind. `client` names this page load. */
+export function complete(given: TwinOptions<any, any>, client: (user: string) => string): Completed {
+  demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
+  const { url, stream, reducer, validate, storage, user = '', schema = 1 } = given
+  demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
+  demand(typeof stream === 'string', '`stream` must be given: `<model>/<name>`')
+  demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model')
+  demand(validate === undefined || typeof validate === 'function', '`validate` must be a function')
+  demand(Number.isInteger(schema) && schema > 0, '`schema` must be a whole number from 1')
+  for (const [name, value] of Object.entries(given.limits ?? {}))
+    demand(name in LIMITS && Number.isInteger(value) && value! > 0, `limits.${name} must be a known limit, and a whole number from 1`)
+  const name = given.name ?? stream
+  return {
+    url: url ?? undefined,
+    stream,
+    name,
+    key: [name, user, stream].map(encodeURIComponent).join('/'),
+    user,
+    client: client(user),
+    token: given.token,
+    reducer,
+    validate: validate as Completed['validate'],
+    sync: rule(given.sync),
+    serverRouted: given.routing === 'server',
+    schema,
+    initial: given.snapshot?.state,
+    memory: storage === 'memory',
+    strict: given.durability === 'strict',
+    seed: Math.random(),
+    ...LIMITS,
+    ...given.limits,
+  }
+}
+
+function rule(sync: TwinOptions<any>['sync']): Completed['sync'] {
+  if (sync === undefined || typeof sync === 'function') return sync
+  const prefixes = [sync].flat() as unknown[]
+  demand(prefixes.every(prefix => typeof prefix === 'string'), '`sync` is a type prefix, a list of them, or a predicate')
+  return action => prefixes.some(prefix => action.type.startsWith(prefix))
+}
+
+function demand(holds: boolean, message: string): asserts holds {
+  if (!holds) throw twinError('bad-option', message)
+}

@@ -1,0 +1,67 @@
+/** What `durable` and `confirmed` answer: a ticket for each action dispatched here, found by the action. */
+import { twinError } from './types.js'
+
+/** A promise with its ends. That nobody waits for it is no error. */
+export interface Deferred<T> {
+  promise: Promise<T>
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+export function deferred<T>(): Deferred<T> {
+  const ends = {} as Deferred<T>
+  ends.promise = new Promise((resolve, reject) => Object.assign(ends, { resolve, reject }))
+  ends.promise.catch(() => {})
+  return ends
+}
+
+export interface Ticket {
+  durable: Deferred<void>
+  confirmed: Deferred<number>
+}
+
+export class Tickets {
+  /** By the original and by the stamped action; neither is kept alive. */
+  readonly #byAction = new WeakMap<object, Ticket>()
+  /** Those without a verdict, by number, oldest first. */
+  readonly #open = new Map<number, Ticket>()
+  #stored = 0
+
+  issue(n: number, ...actions: object[]): void {
+    const ticket = { durable: deferred<void>(), confirmed: deferred<number>() }
+    for (const action of actions) this.#byAction.set(action, ticket)
+    this.#open.set(n, ticket)
+  }
+
+  find(action: object): Ticket {
+    const ticket = this.#byAction.get(action)
+    if (ticket) return ticket
+    throw twinError('not-twinned', 'this twin did not take that action: give what dispatch returned, or the object that was dispatched')
+  }
+
+  /** Own actions up to `n` are stored; in memory only, where `inMemory` says so. */
+  stored(n: number, inMemory: boolean): void {
+    while (this.#stored < n) {
+      const durable = this.#open.get(++this.#stored)?.durable
+      if (!inMemory) durable?.resolve()
+      else durable?.reject(twinError('not-durable', 'the outbox is in memory only: nothing is stored on this device. See status.storage'))
+    }
+  }
+
+  /** The action has its verdict: its place, or an error. */
+  settle(n: number, verdict: number | Error): void {
+    const ticket = this.#open.get(n)
+    if (!ticket) return
+    this.#open.delete(n)
+    if (verdict instanceof Error) ticket.confirmed.reject(verdict)
+    else ticket.confirmed.resolve(verdict)
+    // A verdict is more than being stored here; what was dropped will never be stored.
+    if (verdict instanceof Error && (verdict as { code?: string }).code !== 'rejected') ticket.durable.reject(verdict)
+    else ticket.durable.resolve()
+  }
+
+  /** Nothing more will be told. */
+  close(): void {
+    for (const n of [...this.#open.keys()]) this.settle(n, twinError('closed', 'the twin was closed before the action had its verdict'))
+  }
+}

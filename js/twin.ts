@@ -1,0 +1,187 @@
+/** The twin as the app holds it: the public API over the Rust half (`Core`) and what that tells (`Host`). */
+import { Core } from '#wasm'
+import { Host } from './host.js'
+import { clientOf, takeLocks } from './locks.js'
+import { type Completed, complete } from './options.js'
+import { type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinOptions, twinError } from './types.js'
+
+/** The twins of this page, so that a second `createTwin` for the same gives the first one back. */
+const twins = new Map<string, TwinObject>()
+
+/** A durable twin of a stream. For a name, user and stream that are known already: the same twin, with the new reducer. */
+export function createTwin<S, A extends { type: string } = { type: string }>(options: TwinOptions<S, A>): Twin<S, A> {
+  const completed = complete(options, clientOf)
+  let twin = twins.get(completed.key)
+  if (twin) twin.replaceReducer(completed.reducer)
+  else {
+    twin = new TwinObject(completed)
+    twins.set(completed.key, twin)
+    twin.connect()
+  }
+  return twin as unknown as Twin<S, A>
+}
+
+class TwinObject implements Twin<any, any> {
+  readonly name: string
+  readonly middleware: Middleware
+  readonly reducer: Reducer<any, any>
+  readonly #options: Completed
+  readonly #host = new Host()
+  readonly #core: Core
+  readonly #sleep: () => void
+  #closed = false
+
+  constructor(options: Completed) {
+    const host = this.#host
+    const core = new Core(options as never, host as never)
+    this.#options = options
+    this.#core = core
+    this.name = options.name
+    this.reducer = (state, action) => core.reduce(state, action)
+    // `next` is held by this closure alone: a store that nobody holds any more can be collected.
+    this.middleware = api => next => {
+      this.attach(next)
+      return action => {
+        // Throws Redux's own error while a reducer runs, before anything is stored.
+        if (typeof action === 'object' && action !== null) api.getState()
+        return core.take(action, next)
+      }
+    }
+    this.#sleep = onWake(() => {
+      core.wake()
+      this.#adopt()
+    })
+    host.answers = { opening: () => this.#adopt(), opened: turn => void this.#answer(turn) }
+    void host.ready.promise.then(() => this.#adopt())
+  }
+
+  get status() {
+    return this.#host.current
+  }
+
+  get ready() {
+    return this.#host.ready.promise
+  }
+
+  subscribe(fn: () => void) {
+    return this.on('status', fn)
+  }
+
+  on<K extends keyof Notices>(name: K, fn: (notice: Notices<any>[K]) => void) {
+    return this.#host.on(name, fn)
+  }
+
+  pending(): PendingAction[] {
+    const rows: PendingAction[] = (this.#host.rows = [])
+    this.#core.pending()
+    return rows
+  }
+
+  async durable(action: object) {
+    return this.#host.tickets.find(action).durable.promise
+  }
+
+  async confirmed(action: object) {
+    return this.#host.tickets.find(action).confirmed.promise
+  }
+
+  retry(id: string) {
+    const { action } = this.#row(id, 'held')
+    const next = this.#host.storeFor()
+    if (!next) throw twinError('no-store', 'no store shows this twin: there is nothing to dispatch to')
+    const twin = { retryOf: action.meta.twin.n }
+    this.#core.take({ ...action, meta: { ...action.meta, twin } }, next)
+    this.drop(id)
+  }
+
+  drop(id: string) {
+    const { client, n } = this.#row(id)
+    const code = this.#core.drop(client, n)
+    if (code) throw twinError(code, 'only an action that was never sent, or is held, can be dropped: the server may have taken this one')
+    if (client === this.#options.client) this.#host.tickets.settle(n, twinError('dropped', 'the app dropped the action'))
+  }
+
+  flush() {
+    return new Promise<void>(resolve => {
+      const check = () => {
+        if (this.status.pending > 0) return
+        off()
+        resolve()
+      }
+      const off = this.subscribe(check)
+      check()
+    })
+  }
+
+  connect() {
+    if (this.#options.url !== undefined) this.#core.connect()
+  }
+
+  disconnect() {
+    this.#core.disconnect()
+  }
+
+  replaceReducer(reducer: Reducer<any, any>) {
+    this.#core.replaceReducer(reducer)
+  }
+
+  close() {
+    if (this.#closed) return
+    this.#closed = true
+    this.#sleep()
+    twins.delete(this.#options.key)
+    this.#core.close()
+    this.#host.tickets.close()
+  }
+
+  forget() {
+    this.close()
+    return new Promise<void>(resolve => this.#core.erase(resolve))
+  }
+
+  take(action: unknown, next: (action: any) => unknown) {
+    return this.#core.take(action, next)
+  }
+
+  attach(emit: (action: any) => unknown) {
+    const detach = this.#host.attach(emit)
+    this.#core.attach(emit)
+    return detach
+  }
+
+  #row(id: string, state?: PendingAction['state']): PendingAction {
+    const row = this.pending().find(row => row.id === id && row.state === (state ?? row.state))
+    if (row) return row
+    throw twinError('not-pending', `give the \`id\` of a${state ? ` ${state}` : ''} row of pending()`)
+  }
+
+  /** Takes over what clients left that are gone. */
+  #adopt() {
+    this.#core.strangers(async (clients: string[]) => {
+      if (clients.length === 0) return
+      const gone = await takeLocks(this.#options.key, clients)
+      if (gone.length > 0 && !this.#closed) this.#core.adopt(gone)
+    })
+  }
+
+  /** The socket is open: says hello with the token that is good now. */
+  async #answer(turn: number) {
+    const { token } = this.#options
+    try {
+      this.#core.linked(turn, typeof token === 'function' ? await token() : token)
+    } catch {
+      this.#host.fail('token', 'the app’s token function failed; trying again later')
+      this.#core.unlinked(turn)
+    }
+  }
+}
+
+/** Calls `wake` whenever the browser says that trying again may be worth while. Gives the way to stop. */
+function onWake(wake: () => void): () => void {
+  const page = (globalThis as { document?: EventTarget }).document
+  const targets: [EventTarget | undefined, string][] = [[globalThis as never, 'online'], [globalThis as never, 'pageshow'], [page, 'visibilitychange'], [page, 'resume']]
+  for (const [target, name] of targets) target?.addEventListener?.(name, wake)
+  return () => {
+    for (const [target, name] of targets) target?.removeEventListener?.(name, wake)
+  }
+}
