@@ -23,7 +23,7 @@ const PARTS = [
   { name: 'rust', run: () => cargo('test', ...locked) },
   { name: 'wasm', needs: ['setup'], run: wasmTests },
   { name: 'build', needs: ['setup'], run: build },
-  { name: 'types', needs: ['build'], run: () => run('tsc', ['-p', 'tsconfig.json']) },
+  { name: 'types', needs: ['build'], run: types },
   { name: 'sizes', needs: ['build'], run: sizes },
   { name: 'models', needs: ['setup'], run: models },
   { name: 'server', run: () => buildServer(DEV) },
@@ -57,6 +57,11 @@ async function wasmTests() {
   await run('wasm-pack', ['test', '--headless', '--chrome', '--mode', 'no-install', '--', '-p', 'twinstore-web'], {
     env: { CHROMEDRIVER: findBrowser().driver, WASM_BINDGEN_TEST_TIMEOUT: '300' },
   })
+}
+
+async function types() {
+  await run('tsc', ['-p', 'tsconfig.json'])
+  await run('tsc', ['-p', 'examples/workout'])
 }
 
 async function sizes() {
