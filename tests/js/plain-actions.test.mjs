@@ -11,7 +11,11 @@ const withProto = JSON.parse('{"deep":{"__proto__":{"polluted":true}}}')
 class Money {
   constructor(cents) { this.cents = cents }
 }
-const nested = levels => (levels === 0 ? 1 : { a: nested(levels - 1) })
+function nested(levels) {
+  let value = 1
+  for (let i = 0; i < levels; i++) value = { a: value }
+  return value
+}
 
 describe('not plain: refused with the path', () => {
   const NOT_PLAIN = [
@@ -66,8 +70,9 @@ test('too deep: its own error; one level less is taken, by the server too', asyn
   const { twin, store } = rig({ server, store: { checks: false } })
   assert.throws(() => store.dispatch(noted(nested(64))), twinError('too-deep', ({ message }) => assert.match(message, /action\.payload\.a\.a/)))
   assert.equal(await twin.confirmed(store.dispatch(noted(nested(63)))), 1)
-  const deep = nested(100_000)
-  assert.throws(() => store.dispatch(noted(deep)), twinError('too-deep'), 'without running out of stack')
+  // A reducer of its own: Redux Toolkit's walks the payload, and runs out of stack before the twin looks at it.
+  const shallow = rig({ reducer: (state = {}, { type, payload }) => (type === noted.type ? { payload } : state), store: { checks: false } })
+  assert.throws(() => shallow.store.dispatch(noted(nested(100_000))), twinError('too-deep'), 'without running out of stack')
 })
 
 test('too large: its own error, counted in bytes of UTF-8; what just fits is taken, by the server too', async () => {
