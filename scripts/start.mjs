@@ -1,6 +1,5 @@
 /** `npm start`: sets up what is missing, builds, starts the server with both models and the demo, says what to try. */
 import { spawn } from 'node:child_process'
-import { relative } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { build } from './build.mjs'
 import { DEMO, buildDemo } from './build/demo.mjs'
@@ -32,6 +31,8 @@ async function serve(extra) {
   const listen = process.env.PORT ? ['--listen', `127.0.0.1:${process.env.PORT}`] : []
   const args = ['serve', '--model', `salesOrder=${SALES_ORDER}`, '--model', `workout=${WORKOUT}`, '--www', DEMO,
     ...(extra.some(arg => arg.startsWith('--listen')) ? [] : listen), ...extra]
+  if (await answers(address(args)))
+    throw new Failure(`something answers at ${address(args)} already. Stop it, or take another port: PORT=8788 npm start`)
   const server = spawn(serverBinary(RELEASE), args, { cwd: root, env, stdio: 'inherit' })
   const ended = new Promise((done, fail) => {
     server.on('error', fail)
@@ -41,6 +42,7 @@ async function serve(extra) {
   // Ctrl-C reaches the server by itself; it closes in order, and this script ends with it.
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => server.kill('SIGTERM'))
+  process.on('exit', () => server.kill('SIGTERM'))
   await Promise.race([healthy(address(args)), ended])
   if (server.exitCode === null) console.log(whatToTry(address(args)))
   await ended
@@ -54,11 +56,16 @@ function address(args) {
 
 async function healthy(address) {
   for (const deadline = Date.now() + HEALTH_DEADLINE_MS; Date.now() < deadline; await pause(50))
-    if (await fetch(`http://${address}/healthz`).then(answer => answer.ok, () => false)) return
+    if (await answers(address)) return
   throw new Failure(`the server does not answer at ${address}`)
 }
 
-const whatToTry = address => `
+function answers(address) {
+  return fetch(`http://${address}/healthz`).then(() => true, () => false)
+}
+
+function whatToTry(address) {
+  return `
   Twinstore runs: http://${address}
 
   Try this:
@@ -67,7 +74,8 @@ const whatToTry = address => `
   3. Stop the server (Ctrl-C) and go on working; the page even reloads without it. Then: npm start
   4. npx wscat -c 'ws://${address}/sync?stream=salesOrder/demo'
      > {"type":"create","payload":{"id":"1","customer":"Ann"}}
-  5. ${relative(process.cwd(), serverBinary(RELEASE))} events salesOrder/demo
+  5. ${serverBinary(RELEASE)} events salesOrder/demo
 
   Ctrl-C stops it. The data is in twinstore.db.
 `
+}
