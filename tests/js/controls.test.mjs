@@ -97,6 +97,37 @@ test('retry is for held actions alone', async () => {
   assert.equal(twin.status.pending, 1)
 })
 
+test('held: what the server will not take is kept, told, neither shown nor sent, and blocks nothing; retry and drop are for it', async () => {
+  const { twin, stream, store, orders } = rig({ server, limits: { actionBytes: 200_000 } })
+  await isOnline(twin)
+  const held = []
+  twin.on('held', notice => held.push(notice))
+  await twin.confirmed(store.dispatch(order('1')))
+  const large = store.dispatch(noted('x'.repeat(100_000)))
+  const behind = store.dispatch(bumped('1'))
+  assert.equal(await twin.confirmed(behind), 2)
+  await until('it is held', () => twin.status.held === 1)
+  assert.deepEqual([orders().note, twin.status.pending], [undefined, 0])
+  assert.deepEqual(held, [{ reason: 'too-large', action: large }])
+  const [{ action, ...row }] = twin.pending()
+  assert.deepEqual(row, { id: `${large.meta.twin.client}:2`, client: large.meta.twin.client, n: 2, state: 'held', reason: 'too-large' })
+  assert.equal(action, large)
+
+  twin.disconnect()
+  twin.retry(row.id)
+  const [again] = twin.pending()
+  assert.deepEqual([again.n, again.state, again.action.meta.twin.retryOf, twin.pending().length], [4, 'queued', 2, 1])
+  assert.equal(again.action.payload, large.payload)
+  assert.notEqual(again.action.meta.twin.id, large.meta.twin.id)
+  assert.equal(orders().note, large.payload, 'shown again, as any pending action')
+  twin.connect()
+  await until('it is held again', () => twin.status.held === 1)
+  twin.drop(twin.pending()[0].id)
+  assert.deepEqual([twin.status.held, twin.pending()], [0, []])
+  await twin.confirmed(store.dispatch(bumped('1')))
+  await equalsServer(orders(), server, stream)
+})
+
 test('pending lists client, n, action and progress; rows are plain and new', async () => {
   const { twin, store } = rig({ server })
   assert.deepEqual(twin.pending(), [])
@@ -324,4 +355,16 @@ test('the twin is no thenable and has a name', async () => {
   assert.equal(twinOf({ name: 'mine' }).twin.name, 'mine')
   assert.equal(twin.middleware, twin.middleware)
   assert.equal(twin.reducer, twin.reducer)
+})
+
+test('two names on one stream in one page are two outboxes: each action arrives once', async () => {
+  const one = rig({ server })
+  const two = rig({ server, stream: one.stream, name: 'second' })
+  await Promise.all([isOnline(one.twin), isOnline(two.twin)])
+  const actions = [one.store.dispatch(order('1')), two.store.dispatch(order('2')), one.store.dispatch(noted('x')), two.store.dispatch(noted('y'))]
+  const seqs = await Promise.all(actions.map((action, i) => [one, two][i % 2].twin.confirmed(action)))
+  assert.deepEqual(seqs.sort(), [1, 2, 3, 4])
+  await Promise.all([isSettled(one.twin, 4), isSettled(two.twin, 4)])
+  assert.deepEqual(one.orders(), two.orders())
+  await equalsServer(one.orders(), server, one.stream)
 })
