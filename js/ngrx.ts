@@ -49,38 +49,70 @@ function inherited<T>(token: new (...args: any[]) => T): T | null {
 
 type Emit = (action: Action) => unknown
 
+/** A twin's place among those of the store. */
+interface Place {
+  twin: Twin
+  /** What comes after the twin: one function, by which the twin knows this store. It holds it weakly, the place holds it. */
+  next(action: Action): void
+  /** How often the twin is provided. */
+  count: number
+  detach?: () => void
+}
+
 class TwinActionsSubject extends ActionsSubject {
-  readonly #twins = new Map<Twin, Set<Emit>>()
+  readonly #places: Place[] = []
+  readonly #zone = inject(NgZone)
+  #dispatching = false
 
   constructor(twins: readonly Twin[]) {
     super()
-    for (const twin of twins) this.#twins.set(twin, new Set())
+    for (const twin of twins) this.#placeOf(twin)
   }
 
   override next(action: Action): void {
-    // A class's instance or a string of NgRx's own: passes through each twin untouched, or to its error.
-    const [...chain] = this.#twins.keys()
-    const from = (i: number) => (action: Action): unknown => {
-      const twin = chain[i]
-      return twin ? twin.take(action, from(i + 1)) : super.next(action)
+    const outer = this.#dispatching
+    this.#dispatching = true
+    try {
+      this.#passFrom(0, action)
+    } finally {
+      this.#dispatching = outer
     }
-    from(0)(action)
   }
 
-  /** Below the twins. */
-  emit(action: Action): void {
-    super.next(action)
+  /** The twin is shown from now on; gives the way to leave. */
+  join(twin: Twin): () => void {
+    const place = this.#placeOf(twin)
+    if (++place.count === 1) place.detach = twin.attach(place.next)
+    return () => {
+      if (--place.count > 0) return
+      place.detach?.()
+      this.#places.splice(this.#places.indexOf(place), 1)
+    }
   }
 
-  /** A twin may be provided in more than one place. `emit` is kept here, since the twin holds it weakly. */
-  add(twin: Twin, emit: Emit): void {
-    this.#twins.set(twin, (this.#twins.get(twin) ?? new Set()).add(emit))
+  #placeOf(twin: Twin): Place {
+    const known = this.#places.find(place => place.twin === twin)
+    if (known) return known
+    const place: Place = {
+      twin,
+      count: 0,
+      next: action => {
+        const at = this.#places.indexOf(place)
+        const pass = () => this.#passFrom(at < 0 ? this.#places.length : at + 1, action)
+        // What a socket brings enters the zone; a dispatch stays where the app called it.
+        return this.#dispatching ? pass() : this.#zone.run(pass)
+      },
+    }
+    this.#places.push(place)
+    return place
   }
 
-  remove(twin: Twin, emit: Emit): void {
-    const emits = this.#twins.get(twin)
-    emits?.delete(emit)
-    if (emits?.size === 0) this.#twins.delete(twin)
+  /** Through the twins in their order, and on to the reducers. */
+  #passFrom(at: number, action: Action): void {
+    const place = this.#places[at]
+    // A class's instance or a string of NgRx's own passes through each twin untouched, or to its error.
+    if (place) place.twin.take(action, place.next)
+    else super.next(action)
   }
 }
 
@@ -92,18 +124,9 @@ class TwinScannedActionsSubject extends ScannedActionsSubject {
 
 function connect(twins: readonly Twin[]): void {
   const subject = inject(ActionsSubject)
-  const zone = inject(NgZone)
   const destroyed = inject(DestroyRef)
   if (!(subject instanceof TwinActionsSubject)) throw outOfOrder()
-  for (const twin of twins) {
-    const emit = (action: Action) => zone.run(() => subject.emit(action))
-    subject.add(twin, emit)
-    const detach = twin.attach(emit)
-    destroyed.onDestroy(() => {
-      detach()
-      subject.remove(twin, emit)
-    })
-  }
+  for (const twin of twins) destroyed.onDestroy(subject.join(twin))
 }
 
 function outOfOrder(): Error {
