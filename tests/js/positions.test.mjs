@@ -62,12 +62,14 @@ test('two twins in one store: an action that both take is two entries under one 
     devTools: false,
   })
   const task = store.dispatch(finished())
-  const returned = store.dispatch(created(ann))
+  const given = created(ann)
+  const returned = store.dispatch(given)
   assert.deepEqual(passed, [task, returned], 'each passed once')
   assert.equal(passed[1], returned)
   assert.deepEqual([first.calls.reducer > 0, second.calls.reducer > 0], [true, true])
   assert.equal(await first.twin.confirmed(returned), 1)
   assert.equal(await second.twin.confirmed(returned), 2)
+  assert.deepEqual(await Promise.all([first.twin.confirmed(given), second.twin.confirmed(given)]), [1, 2])
   const [[order], [, both]] = [await server.events(first.stream), await server.events(second.stream)]
   assert.equal(order.action.meta.twin.id, both.action.meta.twin.id)
   assert.deepEqual([order.n, both.n], [1, 2], 'each stream counts by itself')
