@@ -1,0 +1,4 @@
+/** A counter whose actions are of schema 2. */
+export { default } from './counter.mjs'
+
+export const schema = 2
