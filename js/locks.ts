@@ -1,5 +1,5 @@
 /**
- * Web Locks: each page load holds one in its client's name, so that others know when it is gone.
+ * Web Locks: each twin holds one in its client's name, so that other pages know when it is gone.
  *
  * A page sends its own entries, and those of clients whose lock it could take. Where there are no Web Locks
  * (an insecure context) every lock counts as free: the server knows each action by client and number, so that
@@ -8,18 +8,23 @@
 import { randomText } from '#web'
 
 const locks = () => (globalThis.navigator as Navigator | undefined)?.locks
-const clients = new Map<string, string>()
 
-/** This page load as a client of that user: the day it was made, and randomness. Its lock is asked for at once. */
-export function clientOf(user: string): string {
-  let client = clients.get(user)
-  if (client === undefined) {
-    client = `${new Date().toISOString().slice(0, 10).replaceAll('-', '')}-${randomText(16)}`
-    clients.set(user, client)
-    // Before anything is stored: nobody can be first.
-    void hold(client, true)
-  }
-  return client
+/** Gives a lock back; null: it was not to be had. */
+type Release = (() => void) | null
+
+/** A client: this page load, in one twin. */
+export interface Client {
+  /** The day it was made, and randomness. */
+  id: string
+  /** Its twin is closed: others may take over what it left. */
+  end(): void
+}
+
+/** A new client. Its lock is asked for before anything is stored: nobody can be first. */
+export function newClient(): Client {
+  const id = `${new Date().toISOString().slice(0, 10).replaceAll('-', '')}-${randomText(16)}`
+  const release = hold(id, true)
+  return { id, end: () => void release.then(release => release?.()) }
 }
 
 /** Of these clients, those that are gone: this page holds their locks from now on. One page at a time looks. */
@@ -32,16 +37,13 @@ export async function takeLocks(key: string, clients: string[]): Promise<string[
   return gone
 }
 
-/** Holds a client's lock until the page ends. Resolves with whether it was had; without `wait` it is asked for once. */
-function hold(client: string, wait: boolean): Promise<boolean> {
+/** Holds a client's lock until it is released, or the page ends. Without `wait` it is asked for once. */
+function hold(client: string, wait: boolean): Promise<Release> {
   const manager = locks()
-  if (!manager) return Promise.resolve(true)
+  if (!manager) return Promise.resolve(() => {})
   return new Promise(resolve => {
-    const held = (lock: Lock | null) => {
-      resolve(lock !== null)
-      return lock && new Promise(() => {})
-    }
+    const held = (lock: Lock | null) => (lock ? new Promise<void>(release => resolve(release)) : resolve(null))
     // Refused where the page may not use locks: then there are none to respect.
-    manager.request(`twinstore:client:${client}`, { ifAvailable: !wait }, held).catch(() => resolve(true))
+    manager.request(`twinstore:client:${client}`, { ifAvailable: !wait }, held).catch(() => resolve(() => {}))
   })
 }

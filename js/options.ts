@@ -7,6 +7,7 @@ export interface Completed {
   name: string
   key: string
   user: string
+  /** Set when the twin is made: each has its own. */
   client: string
   token: TwinOptions<any>['token']
   reducer: (state: any, action: any) => any
@@ -35,8 +36,8 @@ const LIMITS = {
   undecided: 1_000,
 }
 
-/** Throws `bad-option` where an option is missing or of the wrong kind. `client` names this page load. */
-export function complete(given: TwinOptions<any, any>, client: (user: string) => string): Completed {
+/** Throws `bad-option` where an option is missing or of the wrong kind. */
+export function complete(given: TwinOptions<any, any>): Completed {
   demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
   const { url, stream, reducer, validate, storage, user = '', schema = 1 } = given
   demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
@@ -53,7 +54,7 @@ export function complete(given: TwinOptions<any, any>, client: (user: string) =>
     name,
     key: [name, user, stream].map(encodeURIComponent).join('/'),
     user,
-    client: client(user),
+    client: '',
     token: given.token,
     reducer,
     validate: validate as Completed['validate'],

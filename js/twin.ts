@@ -1,7 +1,7 @@
 /** The twin as the app holds it: the public API over the Rust half (`Core`) and what that tells (`Host`). */
 import { Core } from '#wasm'
 import { Host } from './host.js'
-import { clientOf, takeLocks } from './locks.js'
+import { type Client, newClient, takeLocks } from './locks.js'
 import { type Completed, complete } from './options.js'
 import { type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinOptions, twinError } from './types.js'
 
@@ -10,7 +10,7 @@ const twins = new Map<string, TwinObject>()
 
 /** A durable twin of a stream. For a name, user and stream that are known already: the same twin, with the new reducer. */
 export function createTwin<S, A extends { type: string } = { type: string }>(options: TwinOptions<S, A>): Twin<S, A> {
-  const completed = complete(options, clientOf)
+  const completed = complete(options)
   let twin = twins.get(completed.key)
   if (twin) twin.replaceReducer(completed.reducer)
   else {
@@ -29,10 +29,13 @@ class TwinObject implements Twin<any, any> {
   readonly #host = new Host()
   readonly #core: Core
   readonly #sleep: () => void
+  readonly #client: Client
   #closed = false
 
   constructor(options: Completed) {
     const host = this.#host
+    this.#client = newClient()
+    options.client = this.#client.id
     const core = new Core(options as never, host as never)
     this.#options = options
     this.#core = core
@@ -131,6 +134,7 @@ class TwinObject implements Twin<any, any> {
     this.#sleep()
     twins.delete(this.#options.key)
     this.#core.close()
+    this.#client.end()
     this.#host.tickets.close()
   }
 
@@ -150,6 +154,7 @@ class TwinObject implements Twin<any, any> {
   }
 
   #row(id: string, state?: PendingAction['state']): PendingAction {
+    if (this.#closed) throw twinError('closed', 'the twin is closed: make it anew with createTwin')
     const row = this.pending().find(row => row.id === id && row.state === (state ?? row.state))
     if (row) return row
     throw twinError('not-pending', `give the \`id\` of a${state ? ` ${state}` : ''} row of pending()`)

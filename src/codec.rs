@@ -145,58 +145,60 @@ impl Json {
     }
 }
 
-/// A parsed frame as a message; none: not one of this protocol.
+/// A frame as a message; `web.js` has checked that it has what is read here. None: of a later version.
 pub(crate) fn decode(frame: &Fields, stream: &StreamId) -> Option<Message<Item>> {
     let stream = stream.clone();
-    Some(match frame.text("t")?.as_str() {
+    Some(match frame.str("t").as_str() {
         tag::EVENTS => Message::Events(Events {
             stream,
-            log: LogId(frame.text("log")?),
-            after: Seq(frame.number("after")?),
-            events: all(frame, "events", event)?,
+            log: LogId(frame.str("log")),
+            after: Seq(frame.count("after")),
+            events: all(frame, "events", event),
         }),
         tag::WELCOME => Message::Welcome(Welcome {
-            v: small(frame, "v")?,
+            v: small(frame, "v"),
             stream,
             log: frame.text("log").map(LogId),
-            head: Seq(frame.number("head")?),
+            head: Seq(frame.count("head")),
             reset: frame.get("reset").is_truthy(),
-            clients: client_rows(frame)?,
-            schema: small(frame, "schema")?,
-            model: frame.text("model")?,
-            limits: limits(&frame.object("limits")?)?,
-            ping_ms: small(frame, "ping_ms")?,
-            subject: frame.text("subject"),
+            clients: client_rows(frame),
+            schema: small(frame, "schema"),
+            model: String::new(),
+            limits: limits(&frame.get("limits").unchecked_into()),
+            ping_ms: small(frame, "ping_ms"),
+            subject: None,
         }),
         tag::SNAPSHOT => Message::Snapshot(SnapshotPart {
             stream,
             log: frame.text("log").map(LogId),
-            seq: Seq(frame.number("seq")?),
-            chain: Chain(frame.text("chain")?),
-            schema: small(frame, "schema")?,
-            part: small(frame, "part")?,
-            parts: small(frame, "parts")?,
-            data: frame.text("data")?,
+            seq: Seq(frame.count("seq")),
+            chain: Chain(frame.str("chain")),
+            schema: small(frame, "schema"),
+            part: small(frame, "part"),
+            parts: small(frame, "parts"),
+            data: frame.str("data"),
         }),
-        tag::VERDICTS => Message::Verdicts(Verdicts {
-            stream,
-            verdicts: all(frame, "verdicts", |row| {
-                let (client, n, seq) = (client(row)?, number_n(row)?, Seq(row.number("seq")?));
-                Some(VerdictRow { client, n, seq, error: row.object("error").and_then(rejection) })
-            })?,
-        }),
+        tag::VERDICTS => {
+            let verdicts = all(frame, "verdicts", |row| VerdictRow {
+                client: client(row),
+                n: N(row.count("n")),
+                seq: Seq(row.count("seq")),
+                error: row.object("error").map(|e| rejection(&e)),
+            });
+            Message::Verdicts(Verdicts { stream, verdicts })
+        }
         tag::REFUSED => Message::Refused(Refused {
             stream,
-            client: client(frame)?,
-            n: number_n(frame)?,
-            code: frame.text("code")?,
-            reason: frame.text("reason").unwrap_or_default(),
-            last: N(frame.number("last")?),
+            client: client(frame),
+            n: N(frame.count("n")),
+            code: frame.str("code"),
+            reason: String::new(),
+            last: N(frame.count("last")),
         }),
-        tag::PONG => Message::Pong(Pong { stream, head: Seq(frame.number("head")?) }),
+        tag::PONG => Message::Pong(Pong { stream, head: Seq(frame.count("head")) }),
         tag::ERROR => Message::Error(ErrorFrame {
-            code: frame.text("code")?,
-            message: frame.text("message").unwrap_or_default(),
+            code: frame.str("code"),
+            message: frame.str("message"),
             stream: frame.text("stream"),
         }),
         _ => return None,
@@ -204,60 +206,60 @@ pub(crate) fn decode(frame: &Fields, stream: &StreamId) -> Option<Message<Item>>
 }
 
 /// The rows of a welcome, or of a snapshot's body.
-pub(crate) fn client_rows(frame: &Fields) -> Option<Vec<ClientRow>> {
-    all(frame, "clients", |row| {
-        let rejections = all(row, "rejections", |r| {
-            let error = rejection(r.clone())?;
-            Some(RejectionRow { n: number_n(r)?, seq: Seq(r.number("seq")?), error })
-        })?;
-        Some(ClientRow { client: client(row)?, last: N(row.number("last")?), rejections })
+pub(crate) fn client_rows(frame: &Fields) -> Vec<ClientRow> {
+    all(frame, "clients", |row| ClientRow {
+        client: client(row),
+        last: N(row.count("last")),
+        rejections: all(row, "rejections", |r| RejectionRow {
+            n: N(r.count("n")),
+            seq: Seq(r.count("seq")),
+            error: rejection(r),
+        }),
     })
 }
 
-fn event(event: &Fields) -> Option<Event<Item>> {
+fn event(event: &Fields) -> Event<Item> {
     let action = event.get("action");
-    Some(Event {
-        seq: Seq(event.number("seq")?),
-        client: client(event),
-        n: number_n(event),
-        from: event.number("from").map(N),
+    Event {
+        seq: Seq(event.count("seq")),
+        client: event.text("client").map(ClientId),
+        n: event.number("n").map(N),
+        from: None,
         at: None,
         model: None,
         schema: None,
         action: action.is_object().then(|| Item::of(action)),
-        error: event.object("error").and_then(rejection),
-        chain: Chain(event.text("chain")?),
-    })
+        error: event.object("error").map(|e| rejection(&e)),
+        chain: Chain(event.str("chain")),
+    }
 }
 
-fn limits(limits: &Fields) -> Option<WireLimits> {
-    Some(WireLimits {
-        action_bytes: small(limits, "action_bytes")?,
-        action_depth: small(limits, "action_depth")?,
-        batch_actions: small(limits, "batch_actions")?,
-        batch_bytes: small(limits, "batch_bytes")?,
-        frame_bytes: small(limits, "frame_bytes")?,
-    })
+fn limits(limits: &Fields) -> WireLimits {
+    WireLimits {
+        action_bytes: small(limits, "action_bytes"),
+        action_depth: small(limits, "action_depth"),
+        batch_actions: small(limits, "batch_actions"),
+        batch_bytes: small(limits, "batch_bytes"),
+        frame_bytes: small(limits, "frame_bytes"),
+    }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "a handle, for `and_then`")]
-fn rejection(error: Fields) -> Option<Rejection> {
-    Some(Rejection { code: error.text("code")?, reason: error.text("reason")? })
+fn rejection(error: &Fields) -> Rejection {
+    Rejection { code: error.str("code"), reason: error.str("reason") }
 }
 
-fn client(fields: &Fields) -> Option<ClientId> {
-    fields.text("client").map(ClientId)
+fn client(fields: &Fields) -> ClientId {
+    ClientId(fields.str("client"))
 }
 
-fn number_n(fields: &Fields) -> Option<N> {
-    fields.number("n").map(N)
+fn small(fields: &Fields, key: &str) -> u32 {
+    u32::try_from(fields.count(key)).unwrap_or(u32::MAX)
 }
 
-fn small(fields: &Fields, key: &str) -> Option<u32> {
-    fields.number(key).and_then(|n| u32::try_from(n).ok())
-}
-
-/// Every item of a list, or nothing if one of them is not what it should be.
-fn all<T>(fields: &Fields, key: &str, each: impl Fn(&Fields) -> Option<T>) -> Option<Vec<T>> {
-    fields.list(key).iter().map(|item| each(item.unchecked_ref())).collect()
+fn all<T>(fields: &Fields, key: &str, each: impl Fn(&Fields) -> T) -> Vec<T> {
+    let mut items = Vec::new();
+    for item in fields.list(key).iter() {
+        items.push(each(item.unchecked_ref()));
+    }
+    items
 }

@@ -33,8 +33,8 @@ impl Core {
     /// A `TwinError` `bad-stream` or `impure-reducer`, or what the reducer throws for its initial state.
     #[wasm_bindgen(constructor)]
     pub fn new(options: Options, host: Host) -> Result<Self, JsValue> {
-        let stream =
-            StreamId::parse(&options.stream()).map_err(|e| twin_error("bad-stream", e.rule()))?;
+        let stream = StreamId::parse(&options.stream())
+            .map_err(|e| twin_error("bad-option", &["`stream`: ", e.rule()].concat()))?;
         let replica = Replica::new(options.reducer(), options.validate(), options.initial())?;
         if options.sync().is_none() && !replica.ignores_strangers()? {
             return Err(twin_error("impure-reducer", ""));

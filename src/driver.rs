@@ -22,7 +22,7 @@ use crate::host::{Host, Options};
 use crate::replica::Replica;
 use crate::socket::{Peer, Socket};
 use crate::storage::{Listener, Storage};
-use crate::web::{Fields, float, parse};
+use crate::web::{Fields, float, snapshot_of};
 
 /// One twin: everything behind the object that the app holds.
 pub(crate) struct Driver {
@@ -127,8 +127,10 @@ impl Driver {
             }
             Output::ReadSnapshot(text) => self.then(read_snapshot(&text)),
             Output::Apply(Apply::Advance { count }) => {
-                if !self.replica.advance(count) {
-                    let seq = self.engine.borrow().status().cursor;
+                if let Some(at) = self.replica.advance(count) {
+                    // They end at the cursor, which has moved already.
+                    let cursor = self.engine.borrow().status().cursor;
+                    let seq = Seq(cursor.0.saturating_sub((count - 1 - at) as u64));
                     self.then(Input::FoldFailed { seq });
                 }
             }
@@ -276,12 +278,12 @@ impl Driver {
 }
 
 fn read_snapshot(text: &str) -> Input<Item> {
-    let body = parse(text).ok().and_then(|value| Fields::of(&value));
-    let read = body.and_then(|body| {
-        let (state, clients) = (Item::of(body.get("state")), client_rows(&body)?);
-        Some(Input::SnapshotRead { state, clients })
-    });
-    read.unwrap_or(Input::SnapshotUnreadable)
+    match snapshot_of(text) {
+        Some(body) => {
+            Input::SnapshotRead { state: Item::of(body.get("state")), clients: client_rows(&body) }
+        }
+        None => Input::SnapshotUnreadable,
+    }
 }
 
 impl Peer for Driver {

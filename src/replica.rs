@@ -113,8 +113,8 @@ impl Replica {
         self.visible.replace(to);
     }
 
-    /// The first shown actions are confirmed. Gives false where one that the server accepted throws here.
-    pub(crate) fn advance(&self, count: usize) -> bool {
+    /// The first shown actions are confirmed. Gives which of them the server accepted and throws here.
+    pub(crate) fn advance(&self, count: usize) -> Option<usize> {
         let mut steps = self.steps.take();
         let rest = steps.split_off(count.min(steps.len()));
         if !steps.iter().any(|step| step.skipped) {
@@ -122,19 +122,19 @@ impl Replica {
                 self.confirmed.replace(step.to);
             }
             self.steps.replace(rest);
-            return true;
+            return None;
         }
         // What was skipped here counts all the same: the server has accepted it.
         let mut state = self.confirmed.take();
-        let mut whole = true;
-        for step in steps {
+        let mut failed = None;
+        for (at, step) in steps.into_iter().enumerate() {
             match self.reduce(&state, &step.action) {
                 Ok(next) => state = next,
-                Err(_) => whole = false,
+                Err(_) => failed = failed.or(Some(at)),
             }
         }
         self.replay_all(state, rest.into_iter().map(|step| step.action), true);
-        whole
+        failed
     }
 
     /// Folds events, then replays what is shown. Gives the first accepted event that threw here.

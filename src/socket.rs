@@ -11,13 +11,13 @@ use gloo_net::websocket::Message;
 use gloo_net::websocket::futures::WebSocket;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::web::{Fields, parse};
+use crate::web::{Fields, frame_of};
 
 /// What a socket tells each of its twins.
 pub(crate) trait Peer {
     /// It is open.
     fn opened(&self);
-    /// A frame came, parsed; none: it was not JSON.
+    /// A frame came; none: it was no message of the protocol.
     fn said(&self, frame: Option<&Fields>);
     /// It is closed, or could not be opened.
     fn closed(&self);
@@ -99,7 +99,7 @@ async fn run(socket: Weak<Socket>, mut reading: WebSocket) {
     while let Some(message) = reading.next().await {
         let (Ok(message), Some(socket)) = (message, socket.upgrade()) else { continue };
         let frame = match message {
-            Message::Text(text) => parse(&text).ok().and_then(|value| Fields::of(&value)),
+            Message::Text(text) => frame_of(&text),
             Message::Bytes(_) => None,
         };
         socket.each_peer(|peer| peer.said(frame.as_ref()));

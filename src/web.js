@@ -17,7 +17,6 @@ const MESSAGES = {
     'the reducer gives a new state for an action it does not know, so that every action would be twinned: return the same state, or say with `sync` which actions are meant',
   'preloaded-state': () =>
     "the store was given a state for a twin's slice, which only its twin may set: give createTwin a `snapshot` instead",
-  'bad-stream': rule => `\`stream\`: ${rule}`,
 }
 
 /** A TwinError: see the package's types. */
@@ -178,9 +177,20 @@ export function randomText(length) {
   return Array.from(bytes, byte => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('')
 }
 
-/** An entry as it is stored. */
-export function entryRow(client, n, schema, bytes, held, text) {
-  return held ? { client, n, schema, bytes, text, held } : { client, n, schema, bytes, text }
+/** An entry as it is stored. `order` grows from page load to page load, whatever the clock does. */
+export function entryRow(client, n, order, schema, bytes, held, text) {
+  return { client, n, order, schema, bytes, text, ...(held && { held }) }
+}
+
+/** Its key. */
+export function entryKey(client, n) {
+  return [client, n]
+}
+
+/** Stored entries in the order of their dispatches; what is none is left out. */
+export function inOrder(rows) {
+  const isEntry = row => typeof row?.client === 'string' && typeof row.text === 'string' && Number.isInteger(row.n)
+  return rows.filter(isEntry).sort((a, b) => a.order - b.order || a.n - b.n)
 }
 
 /** An event as it is stored. */
@@ -198,6 +208,15 @@ export function journalKeys(prefix) {
   return localStorageWorks() ? Object.keys(globalThis.localStorage).filter(key => key.startsWith(prefix)) : []
 }
 
+/** The rows under a journal's key. */
+export function journalRows(key) {
+  try {
+    return JSON.parse(globalThis.localStorage.getItem(key)) ?? []
+  } catch {
+    return []
+  }
+}
+
 /** Whether this page may write to localStorage. */
 export function localStorageWorks() {
   try {
@@ -213,4 +232,48 @@ export function localStorageWorks() {
 /** Begins a transaction; web-sys keeps the third argument behind an unstable flag. */
 export function transaction(db, stores, write, strict) {
   return db.transaction(stores.split(' '), write ? 'readwrite' : 'readonly', { durability: strict ? 'strict' : 'relaxed' })
+}
+
+const isText = value => typeof value === 'string'
+const isCount = value => Number.isInteger(value) && value >= 0
+const isList = (value, isItem) => Array.isArray(value) && value.every(isItem)
+const isError = value => isText(value?.code) && isText(value?.reason)
+const isVerdict = row => isText(row?.client) && isCount(row.n) && isCount(row.seq) && (row.error === undefined || isError(row.error))
+const isRejection = row => isCount(row?.n) && isCount(row.seq) && isError(row)
+const isClient = row => isText(row?.client) && isCount(row.last) && (row.rejections === undefined || isList(row.rejections, isRejection))
+const isLimits = value => value && ['action_bytes', 'action_depth', 'batch_actions', 'batch_bytes', 'frame_bytes'].every(key => isCount(value[key]))
+
+/** Of each message, whether it has what `codec.rs` reads (docs/PROTOCOL.md). */
+const FRAMES = {
+  welcome: f => isCount(f.head) && isCount(f.schema) && isCount(f.ping_ms) && isList(f.clients, isClient) && isLimits(f.limits),
+  events: f => isText(f.log) && isCount(f.after) && isList(f.events, isEvent),
+  snapshot: f => isCount(f.seq) && isText(f.chain) && isCount(f.part) && isCount(f.parts) && isText(f.data),
+  verdicts: f => isList(f.verdicts, isVerdict),
+  refused: f => isText(f.client) && isCount(f.n) && isCount(f.last) && isText(f.code),
+  pong: f => isCount(f.head),
+  error: f => isText(f.code),
+}
+
+function isEvent(event) {
+  return isCount(event?.seq) && isText(event.chain) && (event.client === undefined || isVerdict(event))
+}
+
+/** A frame that came; null: it is no message of the protocol. */
+export function frameOf(text) {
+  const frame = jsonOf(text)
+  return Object.hasOwn(FRAMES, frame?.t) && FRAMES[frame.t](frame) ? frame : null
+}
+
+/** The text of a snapshot; null: it is none. */
+export function snapshotOf(text) {
+  const body = jsonOf(text)
+  return body?.state !== undefined && isList(body.clients, isClient) ? body : null
+}
+
+function jsonOf(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }

@@ -29,11 +29,24 @@ extern "C" {
     pub(crate) fn entry_row(
         client: &str,
         n: f64,
+        order: f64,
         schema: u32,
         bytes: u32,
         held: &str,
         text: &JsValue,
     ) -> JsValue;
+    #[wasm_bindgen(js_name = entryKey)]
+    pub(crate) fn entry_key(client: &str, n: f64) -> JsValue;
+    #[wasm_bindgen(js_name = inOrder)]
+    pub(crate) fn in_order(rows: &JsValue) -> Array;
+    #[wasm_bindgen(js_name = journalRows)]
+    pub(crate) fn journal_rows(key: &str) -> Array;
+    /// A frame that came, with all that its message must have; none: it is no message of the protocol.
+    #[wasm_bindgen(js_name = frameOf)]
+    pub(crate) fn frame_of(text: &str) -> Option<Fields>;
+    /// The text of a snapshot, checked in the same way.
+    #[wasm_bindgen(js_name = snapshotOf)]
+    pub(crate) fn snapshot_of(text: &str) -> Option<Fields>;
     #[wasm_bindgen(js_name = eventRow)]
     pub(crate) fn event_row(seq: f64, action: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = cursorRow)]
@@ -74,8 +87,6 @@ extern "C" {
     pub(crate) fn stringify(value: &JsValue) -> Result<JsString, JsValue>;
     #[wasm_bindgen(js_namespace = JSON, js_name = stringify)]
     pub(crate) fn quote(text: &str) -> String;
-    #[wasm_bindgen(js_namespace = JSON, catch)]
-    pub(crate) fn parse(text: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_namespace = JSON, js_name = parse, catch)]
     pub(crate) fn parse_text(text: &JsString) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = String)]
@@ -112,6 +123,16 @@ impl Fields {
         self.get(key).as_string()
     }
 
+    /// A text that is there.
+    pub(crate) fn str(&self, key: &str) -> String {
+        self.text(key).unwrap_or_default()
+    }
+
+    /// A number that is there.
+    pub(crate) fn count(&self, key: &str) -> u64 {
+        self.number(key).unwrap_or_default()
+    }
+
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -134,4 +155,10 @@ impl Fields {
 #[allow(clippy::cast_precision_loss, reason = "ours stay below 2^53")]
 pub(crate) fn float(n: u64) -> f64 {
     n as f64
+}
+
+/// A function for JavaScript that is called once.
+pub(crate) fn once(call: Box<dyn FnOnce(JsValue)>) -> JsValue {
+    // One kind for all: each kind of closure would weigh a kilobyte.
+    Closure::once_into_js(call)
 }

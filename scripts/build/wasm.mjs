@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { at, targetDir } from '../lib/paths.mjs'
 import { run } from '../lib/run.mjs'
 import { unlessUnchanged } from '../lib/step.mjs'
+import { trapPanics } from './panics.mjs'
 
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'src', 'crates/protocol', 'crates/engine']
 const TARGET = 'wasm32-unknown-unknown'
 
 export async function buildWasm() {
-  const inputs = [...SOURCES, 'scripts/build/wasm.mjs']
+  const inputs = [...SOURCES, 'scripts/build/wasm.mjs', 'scripts/build/panics.mjs']
   const outputs = ['pkg/twinstore.js', 'pkg/twinstore.d.ts', 'pkg/twinstore_bg.wasm']
   await unlessUnchanged('WASM', { inputs, outputs }, async () => {
     rmSync(at('pkg'), { recursive: true, force: true })
@@ -18,6 +19,7 @@ export async function buildWasm() {
     await run('wasm-bindgen', ['--target', 'web', '--out-name', 'twinstore', '--out-dir', 'pkg', built])
     // npm obeys a .gitignore of `*` even against `files`: empty packages have shipped that way.
     rmSync(at('pkg/.gitignore'), { force: true })
+    await trapPanics(at('pkg/twinstore_bg.wasm'))
     await optimise('pkg/twinstore_bg.wasm')
   })
 }

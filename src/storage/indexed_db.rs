@@ -1,32 +1,22 @@
 //! IndexedDB: one database for each stored outbox, every write one transaction with an explicit `commit()`.
 //!
 //! Without the explicit commit a transaction does not survive the death of its tab. Stores:
-//! - `outbox`: lists of entries under growing keys, so that the order is that of the commits of all tabs;
+//! - `outbox`: entries by `[client, n]`, each with its place in the order of all tabs;
 //! - `events`: lists of accepted events, by the place of their first;
 //! - `meta`: `cursor`, `snapshot`, and `settled:<client>`: the last number of a client that has a verdict.
 //!
 //! Several tabs write to one database. What a tab learns of the log it writes only where it leads further than
 //! what is stored already: a cursor on disk never goes back (I2).
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::rc::Rc;
-
 use js_sys::{Array, Function};
-use twinstore_engine::{HeldReason, StoredEntry, StoredEvent, StoredState, Write};
+use twinstore_engine::{StoredEntry, StoredEvent, StoredState, Write};
 use twinstore_protocol::{ClientId, Cursor, N};
 use wasm_bindgen::prelude::*;
-use web_sys::{
-    IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbObjectStoreParameters, IdbRequest,
-    IdbTransaction,
-};
+use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
-use super::record::{
-    client_of, from_cursor, from_entry, from_event, to_cursor, to_entries, to_event,
-};
-use super::{TakeEntries, Wanted};
+use super::record::{from_cursor, from_entry, from_event, key_of, to_cursor, to_entries, to_event};
 use crate::codec::Item;
-use crate::web::{Fields, float, transaction};
+use crate::web::{Fields, float, in_order, once, transaction};
 
 const VERSION: u32 = 1;
 const OUTBOX: &str = "outbox";
@@ -46,15 +36,23 @@ pub(super) struct Database {
     db: IdbDatabase,
     /// Whether a commit waits for the disk, so that a power cut loses nothing.
     strict: bool,
-    /// Which record holds which entries, in the order of the outbox.
-    records: Rc<RefCell<VecDeque<Record>>>,
 }
 
-/// One record of the outbox.
-struct Record {
-    key: JsValue,
-    /// Its entries that are still wanted.
-    left: Vec<(ClientId, N)>,
+/// What a transaction does.
+pub(super) enum Change {
+    /// Puts rows of the outbox.
+    Put(Array),
+    /// Performs a write of the engine; an entry that it puts takes this order.
+    Write(Write<Item>, f64),
+}
+
+/// Everything that was stored.
+pub(super) struct Stored {
+    /// The outbox's rows, in order.
+    rows: Array,
+    events: Array,
+    names: Array,
+    values: Array,
 }
 
 /// Whether this platform has IndexedDB.
@@ -64,17 +62,16 @@ pub(super) fn exists() -> bool {
 
 /// Opens a database, and makes its stores where it is new.
 pub(super) fn open(name: &str, strict: bool, done: Done<Database>) {
-    let opening =
-        factory().ok_or(JsValue::NULL).and_then(|f| f.open_with_u32(&database_name(name), VERSION));
-    let request = match opening {
+    let factory = factory().ok_or(JsValue::NULL);
+    let request = match factory.and_then(|f| f.open_with_u32(&database_name(name), VERSION)) {
         Ok(request) => request,
         Err(error) => return done(Err(error)),
     };
     let upgrading = request.clone();
-    let upgrade = Closure::once_into_js(move || create_stores(&upgrading));
+    let upgrade = once(Box::new(move |_| create_stores(&upgrading)));
     request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
     let opened = move |result: Result<JsValue, JsValue>| {
-        done(result.map(|db| Database { db: db.unchecked_into(), strict, records: Rc::default() }));
+        done(result.map(|db| Database { db: db.unchecked_into(), strict }));
     };
     when_answered(&request, Box::new(opened));
 }
@@ -109,238 +106,78 @@ impl Database {
     }
 
     /// Everything that is stored, in one transaction.
-    pub(super) fn read(&self, done: Done<StoredState<Item>>) {
-        let this = self.clone();
-        self.get_all(ALL, Box::new(move |lists| done(lists.map(|lists| this.assemble(&lists)))));
-    }
-
-    /// The entries of the clients that are `wanted`.
-    pub(super) fn read_entries(&self, wanted: Wanted, take: TakeEntries) {
-        let this = self.clone();
-        let read = move |lists: Result<Vec<[Array; 2]>, JsValue>| {
-            let lists = lists.unwrap_or_default();
-            take(
-                lists.first().map(|outbox| this.take_records(outbox, &wanted)).unwrap_or_default(),
-            );
+    pub(super) fn read(&self, done: Done<Stored>) {
+        let begin = || {
+            let stores = Stores::of(transaction(&self.db, ALL, false, self.strict)?)?;
+            let requests = [
+                stores.outbox.get_all()?,
+                stores.events.get_all()?,
+                stores.meta.get_all_keys()?,
+                stores.meta.get_all()?,
+            ];
+            Ok((stores, requests))
         };
-        self.get_all(OUTBOX, Box::new(read));
-    }
-
-    /// Puts entries at the outbox's end, as one record.
-    pub(super) fn enqueue(&self, entries: &[StoredEntry<Item>], done: Done<()>) {
-        let record = list_of(entries, from_entry);
-        let put = || {
-            let transaction = self.begin(OUTBOX, true)?;
-            let request = transaction.object_store(OUTBOX)?.put(&record)?;
-            commit(&transaction)?;
-            Ok((transaction, request))
-        };
-        let (transaction, request): (IdbTransaction, IdbRequest) = match put() {
-            Ok(begun) => begun,
-            Err(error) => return done(Err(error)),
-        };
-        let left = entries.iter().map(|e| (e.client.clone(), e.n)).collect();
-        let this = self.clone();
-        let completed = move |result: Result<(), JsValue>| {
-            if result.is_ok() {
-                this.remember(request.result().unwrap_or_default(), left);
-            }
-            done(result);
-        };
-        when_ended(&transaction, Box::new(completed));
-    }
-
-    /// Performs any other write of the engine.
-    pub(super) fn write(&self, write: Write<Item>, done: Done<()>) {
-        let begun = self.begin(ALL, true).and_then(|transaction| {
-            self.write_in(&Stores::of(&transaction)?, write)?;
-            Ok(transaction)
-        });
-        match begun {
-            Ok(transaction) => when_ended(&transaction, done),
-            Err(error) => done(Err(error)),
-        }
-    }
-
-    /// Whether the record of this entry is known: it is once its transaction is complete.
-    pub(super) fn knows(&self, client: &ClientId, n: N) -> bool {
-        self.records.borrow().iter().rev().any(|r| r.holds(client, n))
-    }
-
-    /// Calls `done` when every write that was begun is complete.
-    pub(super) fn after_writes(&self, done: Done<()>) {
-        match self.begin(OUTBOX, true) {
-            Ok(transaction) => when_ended(&transaction, done),
-            Err(error) => done(Err(error)),
-        }
-    }
-
-    fn write_in(&self, stores: &Stores, write: Write<Item>) -> Result<(), JsValue> {
-        match write {
-            Write::Confirm { events, cursor, settled } => {
-                self.settle(stores, &settled)?;
-                match cursor {
-                    Some(cursor) => stores.advance(events, cursor),
-                    None => commit(&stores.transaction),
-                }
-            }
-            Write::Snapshot { state, cursor, settled } => {
-                self.settle(stores, &settled)?;
-                stores.replace(state, cursor)
-            }
-            Write::Remove { client, n } => self.rewrite(stores, client, n, None),
-            Write::Hold { client, n, reason } => self.rewrite(stores, client, n, Some(reason)),
-            Write::Reset => {
-                let end = JsValue::from_str("settled;");
-                stores.meta.delete(&IdbKeyRange::bound(&SETTLED.into(), &end)?.into())?;
-                Ok(())
-            }
-            // `Storage` gathers these and calls `enqueue`.
-            Write::Enqueue(_) => Ok(()),
-        }
-    }
-
-    /// Deletes records that have no entry left, and notes each client's last settled number.
-    fn settle(&self, stores: &Stores, settled: &[(ClientId, N)]) -> Result<(), JsValue> {
-        for (at, (client, n)) in settled.iter().enumerate() {
-            if let Some(key) = self.strike(client, *n) {
-                stores.outbox.delete(&key)?;
-            }
-            // Numbers come in order: a client's last one here is its highest.
-            if !settled.iter().skip(at + 1).any(|(later, _)| later == client) {
-                let mut key = SETTLED.to_owned();
-                key.push_str(client.as_str());
-                stores
-                    .meta
-                    .put_with_key(&JsValue::from_f64(float(n.0)), &JsValue::from_str(&key))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Strikes an entry. Gives the record's key when it was the last one there.
-    fn strike(&self, client: &ClientId, n: N) -> Option<JsValue> {
-        let mut records = self.records.borrow_mut();
-        let at = records.iter().position(|r| r.holds(client, n))?;
-        let record = records.get_mut(at)?;
-        record.left.retain(|(c, m)| *m != n || c != client);
-        if record.left.is_empty() { records.remove(at).map(|r| r.key) } else { None }
-    }
-
-    /// Takes an entry out of its record, or marks it as held there.
-    fn rewrite(
-        &self,
-        stores: &Stores,
-        client: ClientId,
-        n: N,
-        held: Option<HeldReason>,
-    ) -> Result<(), JsValue> {
-        let key = {
-            let records = self.records.borrow();
-            records.iter().find(|r| r.holds(&client, n)).map(|r| r.key.clone())
-        };
-        let Some(key) = key else { return Ok(()) };
-        if held.is_none() && self.strike(&client, n).is_some() {
-            return stores.outbox.delete(&key).map(|_| ());
-        }
-        let outbox = stores.outbox.clone();
-        let request = outbox.get(&key)?;
-        let read = move |record: JsValue| {
-            let mut entries = to_entries(&record);
-            match held {
-                Some(_) => entries
-                    .iter_mut()
-                    .filter(|e| e.n == n && e.client == client)
-                    .for_each(|e| e.held = held),
-                None => entries.retain(|e| e.n != n || e.client != client),
-            }
-            outbox.put_with_key(&list_of(&entries, from_entry), &key).map(|_| ())
-        };
-        within(&request, Box::new(read));
-        Ok(())
-    }
-
-    /// Adds a record, unless it is known: then what is struck from it stays struck.
-    fn remember(&self, key: JsValue, left: Vec<(ClientId, N)>) {
-        let mut records = self.records.borrow_mut();
-        // The newest have the highest keys, so the search from the end is short.
-        if !records.iter().rev().any(|known| known.key == key) {
-            records.push_back(Record { key, left });
-        }
-    }
-
-    /// Keys and values of each store, in one transaction.
-    fn get_all(&self, stores: &'static str, done: Done<Vec<[Array; 2]>>) {
-        let begun = self.begin(stores, false).and_then(|transaction| {
-            let mut requests = Vec::new();
-            for name in stores.split(' ') {
-                let store = transaction.object_store(name)?;
-                requests.push([store.get_all_keys()?, store.get_all()?]);
-            }
-            Ok((transaction, requests))
-        });
-        match begun {
-            Ok((transaction, requests)) => {
+        match begin() {
+            Ok((stores, requests)) => {
                 let ended = move |result: Result<(), JsValue>| {
-                    let list = |request: &IdbRequest| {
-                        request.result().unwrap_or_default().unchecked_into()
-                    };
-                    let lists = |pair: &[IdbRequest; 2]| [list(&pair[0]), list(&pair[1])];
-                    done(result.map(|()| requests.iter().map(lists).collect()));
+                    let [rows, events, names, values] =
+                        requests.map(|r| r.result().unwrap_or_default());
+                    done(result.map(|()| Stored {
+                        rows: in_order(&rows),
+                        events: events.unchecked_into(),
+                        names: names.unchecked_into(),
+                        values: values.unchecked_into(),
+                    }));
                 };
-                when_ended(&transaction, Box::new(ended));
+                when_ended(&stores.transaction, Box::new(ended));
             }
             Err(error) => done(Err(error)),
         }
     }
 
-    /// What the three lists of [`ALL`] say.
-    fn assemble(&self, lists: &[[Array; 2]]) -> StoredState<Item> {
-        let mut stored = StoredState::default();
-        let [outbox, events, meta] = lists else { return stored };
-        stored.entries = self.take_records(outbox, &|_| true);
-        for frame in events[1].iter() {
-            for event in frame.unchecked_ref::<Array>().iter() {
-                stored.events.extend(to_event(&event));
+    /// One transaction with these changes.
+    pub(super) fn change(&self, changes: &[Change], done: Done<()>) {
+        let begin = || {
+            let stores = Stores::of(transaction(&self.db, ALL, true, self.strict)?)?;
+            for change in changes {
+                stores.perform(change)?;
             }
+            Ok(stores.transaction)
+        };
+        match begin() {
+            Ok(transaction) => when_ended(&transaction, done),
+            Err(error) => done(Err(error)),
         }
-        for (at, name) in (0..).zip(meta[0].iter()) {
-            read_meta(&mut stored, &name.as_string().unwrap_or_default(), &meta[1].get(at));
-        }
-        stored
-    }
-
-    fn take_records(
-        &self,
-        outbox: &[Array; 2],
-        wanted: &dyn Fn(&ClientId) -> bool,
-    ) -> Vec<StoredEntry<Item>> {
-        let mut all = Vec::new();
-        for (at, key) in (0..).zip(outbox[0].iter()) {
-            let record = outbox[1].get(at);
-            // The entries of a record are of one client.
-            let first = record.unchecked_ref::<Array>().get(0);
-            if client_of(&first).is_some_and(|client| wanted(&client)) {
-                let mut entries = to_entries(&record);
-                self.remember(key, entries.iter().map(|e| (e.client.clone(), e.n)).collect());
-                all.append(&mut entries);
-            }
-        }
-        all
-    }
-
-    fn begin(&self, stores: &str, write: bool) -> Result<IdbTransaction, JsValue> {
-        transaction(&self.db, stores, write, self.strict)
     }
 }
 
-impl Record {
-    fn holds(&self, client: &ClientId, n: N) -> bool {
-        self.left.iter().any(|(c, m)| *m == n && c == client)
+impl Stored {
+    pub(super) fn entries(&self, wanted: &dyn Fn(&ClientId) -> bool) -> Vec<StoredEntry<Item>> {
+        to_entries(&self.rows, wanted)
+    }
+
+    /// The order of the last entry.
+    pub(super) fn last_order(&self) -> f64 {
+        let last = self.rows.get(self.rows.length().wrapping_sub(1));
+        Fields::of(&last).and_then(|row| row.get("order").as_f64()).unwrap_or_default()
+    }
+
+    pub(super) fn state(&self) -> StoredState<Item> {
+        let mut stored = StoredState { entries: self.entries(&|_| true), ..StoredState::default() };
+        for frame in self.events.iter() {
+            for event in frame.unchecked_ref::<Array>().iter() {
+                stored.events.push(to_event(event.unchecked_ref()));
+            }
+        }
+        for (at, name) in (0..).zip(self.names.iter()) {
+            read_meta(&mut stored, &name.as_string().unwrap_or_default(), self.values.get(at));
+        }
+        stored
     }
 }
 
 /// The stores within one transaction.
+#[derive(Clone)]
 struct Stores {
     transaction: IdbTransaction,
     outbox: IdbObjectStore,
@@ -349,61 +186,132 @@ struct Stores {
 }
 
 impl Stores {
-    fn of(transaction: &IdbTransaction) -> Result<Self, JsValue> {
+    fn of(transaction: IdbTransaction) -> Result<Self, JsValue> {
         Ok(Self {
-            transaction: transaction.clone(),
             outbox: transaction.object_store(OUTBOX)?,
             events: transaction.object_store(EVENTS)?,
             meta: transaction.object_store(META)?,
+            transaction,
         })
     }
 
-    /// Appends events and moves the cursor, unless another tab was here before; then commits.
-    fn advance(&self, events: Vec<StoredEvent<Item>>, cursor: Cursor) -> Result<(), JsValue> {
-        let (meta, store, transaction) =
-            (self.meta.clone(), self.events.clone(), self.transaction.clone());
-        let read = move |stored: JsValue| {
-            if to_cursor(&stored).is_none_or(|c| c.log == cursor.log && c.seq < cursor.seq) {
-                if let Some(first) = events.first() {
-                    store
-                        .put_with_key(&list_of(&events, from_event), &float(first.seq.0).into())?;
+    fn perform(&self, change: &Change) -> Result<(), JsValue> {
+        match change {
+            Change::Put(rows) => {
+                for row in rows.iter() {
+                    self.put_row(&row)?;
                 }
-                meta.put_with_key(&from_cursor(&cursor), &CURSOR.into())?;
             }
-            commit(&transaction)
-        };
-        within(&self.meta.get(&CURSOR.into())?, Box::new(read));
+            Change::Write(Write::Confirm { events, cursor, settled }, _) => {
+                self.settle(settled)?;
+                if let Some(cursor) = cursor {
+                    return self.advance(events.clone(), cursor.clone(), None);
+                }
+            }
+            Change::Write(Write::Snapshot { state, cursor, settled }, _) => {
+                self.settle(settled)?;
+                return match cursor {
+                    Some(cursor) => {
+                        self.advance(Vec::new(), cursor.clone(), Some(state.value.clone()))
+                    }
+                    None => self.begin_anew(state).and_then(|()| self.commit()),
+                };
+            }
+            Change::Write(Write::Remove { client, n }, _) => {
+                self.outbox.delete(&key_of(client, *n))?;
+            }
+            // `Storage` gathers the first and puts them as rows.
+            Change::Write(Write::Enqueue(entry) | Write::Hold(entry), order) => {
+                self.put_row(&from_entry(entry, *order))?;
+            }
+            Change::Write(Write::Reset, _) => {
+                let (from, to) = (JsValue::from_str(SETTLED), JsValue::from_str("settled;"));
+                self.meta.delete(&IdbKeyRange::bound(&from, &to)?.into())?;
+            }
+        }
+        self.commit()
+    }
+
+    fn put_row(&self, row: &JsValue) -> Result<(), JsValue> {
+        let fields: &Fields = row.unchecked_ref();
+        let client = ClientId(fields.text("client").unwrap_or_default());
+        let key = key_of(&client, N(fields.number("n").unwrap_or_default()));
+        self.outbox.put_with_key(row, &key).map(|_| ())
+    }
+
+    /// Deletes entries, and notes each client's last settled number.
+    fn settle(&self, settled: &[(ClientId, N)]) -> Result<(), JsValue> {
+        for (client, n) in settled {
+            self.outbox.delete(&key_of(client, *n))?;
+            let mut name = SETTLED.to_owned();
+            name.push_str(client.as_str());
+            // Numbers come in order: the last one put is the highest.
+            self.meta.put_with_key(&float(n.0).into(), &JsValue::from_str(&name))?;
+        }
         Ok(())
     }
 
-    /// Replaces what is known of the log, unless another tab knows more of it; then commits.
-    fn replace(&self, state: Item, cursor: Option<Cursor>) -> Result<(), JsValue> {
-        let (meta, events, transaction) =
-            (self.meta.clone(), self.events.clone(), self.transaction.clone());
-        let read = move |stored: JsValue| {
-            let ahead = match (to_cursor(&stored), &cursor) {
-                (Some(stored), Some(cursor)) => stored.log == cursor.log && stored.seq > cursor.seq,
-                (None, _) | (_, None) => false,
+    /// Moves the cursor, with the events before it or with a state in their place, unless another tab was
+    /// here before; then commits.
+    fn advance(
+        &self,
+        events: Vec<StoredEvent<Item>>,
+        cursor: Cursor,
+        state: Option<JsValue>,
+    ) -> Result<(), JsValue> {
+        let request = self.meta.get(&CURSOR.into())?;
+        let (stores, asked) = (self.clone(), request.clone());
+        let then = move || {
+            let further = match to_cursor(&asked.result()?) {
+                // A state may be of another log: the server was reset. Events may not.
+                Some(stored) if stored.log == cursor.log => {
+                    stored.seq < cursor.seq || (state.is_some() && stored.seq == cursor.seq)
+                }
+                Some(_) => state.is_some(),
+                None => true,
             };
-            if !ahead {
-                events.clear()?;
-                meta.put_with_key(&state.value, &SNAPSHOT.into())?;
-                match &cursor {
-                    Some(cursor) => meta.put_with_key(&from_cursor(cursor), &CURSOR.into())?,
-                    None => meta.delete(&CURSOR.into())?,
-                };
+            if further {
+                if let Some(state) = &state {
+                    stores.begin_anew(&Item::of(state.clone()))?;
+                }
+                if let Some(first) = events.first() {
+                    let frame = Array::new();
+                    for event in &events {
+                        frame.push(&from_event(event));
+                    }
+                    stores.events.put_with_key(&frame, &float(first.seq.0).into())?;
+                }
+                stores.meta.put_with_key(&from_cursor(&cursor), &CURSOR.into())?;
             }
-            commit(&transaction)
+            stores.commit()
         };
-        within(&self.meta.get(&CURSOR.into())?, Box::new(read));
+        let transaction = self.transaction.clone();
+        let answered = once(Box::new(move |_| {
+            if then().is_err() {
+                let _ = transaction.abort();
+            }
+        }));
+        request.set_onsuccess(Some(answered.unchecked_ref()));
         Ok(())
+    }
+
+    /// A state takes the place of what was known of the log.
+    fn begin_anew(&self, state: &Item) -> Result<(), JsValue> {
+        self.events.clear()?;
+        self.meta.put_with_key(&state.value, &SNAPSHOT.into())?;
+        self.meta.delete(&CURSOR.into()).map(|_| ())
+    }
+
+    /// Ends the transaction now: without it, it would not survive the death of the tab.
+    fn commit(&self) -> Result<(), JsValue> {
+        self.transaction.unchecked_ref::<RawTransaction>().commit()
     }
 }
 
-fn read_meta(stored: &mut StoredState<Item>, name: &str, value: &JsValue) {
+fn read_meta(stored: &mut StoredState<Item>, name: &str, value: JsValue) {
     match name {
-        CURSOR => stored.cursor = to_cursor(value),
-        SNAPSHOT => stored.base = Some(Item::of(value.clone())),
+        CURSOR => stored.cursor = to_cursor(&value),
+        SNAPSHOT => stored.base = Some(Item::of(value)),
         _ => {
             if let (Some(client), Some(n)) = (name.strip_prefix(SETTLED), value.as_f64()) {
                 #[allow(
@@ -418,13 +326,13 @@ fn read_meta(stored: &mut StoredState<Item>, name: &str, value: &JsValue) {
 }
 
 fn create_stores(request: &IdbRequest) {
-    let Ok(db) = request.result().map(JsCast::unchecked_into::<IdbDatabase>) else { return };
-    let growing = IdbObjectStoreParameters::new();
-    growing.set_auto_increment(true);
-    // A store that cannot be made fails the opening, which is answered there.
-    let _ = db.create_object_store_with_optional_parameters(OUTBOX, &growing);
-    let _ = db.create_object_store(EVENTS);
-    let _ = db.create_object_store(META);
+    if let Ok(db) = request.result() {
+        let db: IdbDatabase = db.unchecked_into();
+        // A store that cannot be made fails the opening, which is answered there.
+        for name in ALL.split(' ') {
+            let _ = db.create_object_store(name);
+        }
+    }
 }
 
 fn database_name(name: &str) -> String {
@@ -437,41 +345,17 @@ fn factory() -> Option<IdbFactory> {
     Fields::of(&js_sys::global())?.object("indexedDB").map(JsCast::unchecked_into)
 }
 
-fn list_of<T>(items: &[T], each: impl Fn(&T) -> JsValue) -> Array {
-    let list = Array::new();
-    for item in items {
-        list.push(&each(item));
-    }
-    list
-}
-
-/// Ends the transaction now: without it, it would not survive the death of the tab.
-fn commit(transaction: &IdbTransaction) -> Result<(), JsValue> {
-    transaction.unchecked_ref::<RawTransaction>().commit()
-}
-
-/// Calls `then` with the request's result, inside its transaction; an error aborts the transaction.
-fn within(request: &IdbRequest, then: Box<dyn FnOnce(JsValue) -> Result<(), JsValue>>) {
-    let answered = request.clone();
-    let done = Closure::once_into_js(move || {
-        let ended = answered.result().and_then(then);
-        if let (Err(_), Some(transaction)) = (ended, answered.transaction()) {
-            let _ = transaction.abort();
-        }
-    });
-    request.set_onsuccess(Some(done.unchecked_ref()));
-}
-
 /// Calls `done` when the transaction is complete, or was aborted. One of the two always comes.
 fn when_ended(transaction: &IdbTransaction, done: Done<()>) {
     let ending = transaction.clone();
-    let ended = Closure::once_into_js(move |event: web_sys::Event| {
+    let ended = once(Box::new(move |event| {
+        let event: web_sys::Event = event.unchecked_into();
         done(if event.type_() == "complete" {
             Ok(())
         } else {
             Err(ending.error().map_or(JsValue::NULL, Into::into))
         });
-    });
+    }));
     transaction.set_oncomplete(Some(ended.unchecked_ref()));
     transaction.set_onabort(Some(ended.unchecked_ref()));
 }
@@ -480,10 +364,10 @@ fn when_ended(transaction: &IdbTransaction, done: Done<()>) {
 fn when_answered(request: &IdbRequest, done: Done<JsValue>) {
     let answered = request.clone();
     // Where it failed, to ask for the result throws; the error itself has the reason.
-    let settled = Closure::once_into_js(move || match answered.error() {
+    let settled = once(Box::new(move |_| match answered.error() {
         Ok(Some(error)) => done(Err(error.into())),
         Ok(None) | Err(_) => done(answered.result()),
-    });
+    }));
     request.set_onsuccess(Some(settled.unchecked_ref()));
     request.set_onerror(Some(settled.unchecked_ref()));
 }

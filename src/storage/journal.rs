@@ -1,29 +1,31 @@
-//! The journal: entries in localStorage, one key each, while IndexedDB is not open yet.
+//! The journal: entries in localStorage, from their dispatch until IndexedDB has them for certain.
 //!
-//! localStorage writes are synchronous and outlive the tab. Never said to be durable: they do not outlive the
-//! browser's death.
+//! localStorage writes are synchronous and outlive the tab. IndexedDB's own do too, but not while another
+//! transaction reads the outbox: then they wait in the tab and die with it. Never said to be durable: the
+//! journal does not outlive the browser's death.
 
 use gloo_storage::{LocalStorage, Storage as _};
+use js_sys::Array;
 use twinstore_engine::StoredEntry;
 use twinstore_protocol::{ClientId, N};
+use wasm_bindgen::JsValue;
 
-use super::record::{from_entry, to_entry};
+use super::record::to_entries;
 use crate::codec::Item;
-use crate::web::{digits, float, journal_keys, local_storage_works, parse, stringify};
+use crate::web::{
+    digits, float, in_order, journal_keys, journal_rows, local_storage_works, stringify,
+};
 
 /// The journal of one stored outbox.
 pub(super) struct Journal {
     name: String,
+    /// This page may write to localStorage.
+    works: bool,
 }
 
 impl Journal {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned() }
-    }
-
-    /// Whether this page may write to localStorage.
-    pub(super) fn works() -> bool {
-        local_storage_works()
+        Self { name: name.to_owned(), works: local_storage_works() }
     }
 
     /// The name of the stored outbox it belongs to.
@@ -31,47 +33,61 @@ impl Journal {
         &self.name
     }
 
-    pub(super) fn add(&self, entry: &StoredEntry<Item>) {
-        if let Ok(text) = stringify(&from_entry(entry)) {
-            // A full localStorage: the entry has no journal, and waits in memory for IndexedDB.
-            let _ = LocalStorage::raw()
-                .set_item(&self.key(&entry.client, entry.n), &String::from(text));
+    /// Adds rows of a client; `n` is the first one's number. Gives their key.
+    pub(super) fn add(&self, client: &ClientId, n: N, rows: &Array) -> String {
+        let key = self.key(client, n);
+        if let (true, Ok(text)) = (self.works, stringify(rows)) {
+            // A full localStorage: the entries have no journal, only IndexedDB.
+            let _ = LocalStorage::raw().set_item(&key, &String::from(text));
+        }
+        key
+    }
+
+    /// The rows of the clients that are wanted, in order, and their keys.
+    pub(super) fn read(&self, wanted: &dyn Fn(&ClientId) -> bool) -> (Array, Vec<String>) {
+        let rows = Array::new();
+        let mut keys = self.keys();
+        keys.retain(|key| {
+            let client = key.strip_prefix(&self.prefix()).and_then(|rest| rest.split_once('/'));
+            let taken = client.is_some_and(|(client, _)| wanted(&ClientId(client.to_owned())));
+            if taken {
+                for row in journal_rows(key).iter() {
+                    rows.push(&row);
+                }
+            }
+            taken
+        });
+        (in_order(&rows), keys)
+    }
+
+    /// The same rows as entries.
+    pub(super) fn entries(&self, wanted: &dyn Fn(&ClientId) -> bool) -> Vec<StoredEntry<Item>> {
+        to_entries(&self.read(wanted).0, &|_| true)
+    }
+
+    pub(super) fn remove(&self, keys: &[String]) {
+        if self.works {
+            for key in keys {
+                let _ = LocalStorage::raw().remove_item(key);
+            }
         }
     }
 
-    /// The entries of the clients that are wanted, in the order of their numbers.
-    pub(super) fn read(&self, wanted: &dyn Fn(&ClientId) -> bool) -> Vec<StoredEntry<Item>> {
-        let mut entries: Vec<StoredEntry<Item>> = Vec::new();
-        for key in self.keys() {
-            let text = LocalStorage::raw().get_item(&key).ok().flatten().unwrap_or_default();
-            let entry = parse(&text).ok().and_then(|value| to_entry(&value));
-            if let Some(entry) = entry.filter(|e| wanted(&e.client)) {
-                let at = entries.partition_point(|e| e.n < entry.n);
-                entries.insert(at, entry);
-            }
-        }
-        entries
-    }
-
-    pub(super) fn remove(&self, names: &[(ClientId, N)]) {
-        if Self::works() {
-            for (client, n) in names {
-                let _ = LocalStorage::raw().remove_item(&self.key(client, *n));
-            }
-        }
+    /// Takes out an entry that stands alone, as those do that were dispatched one by one.
+    pub(super) fn remove_entry(&self, client: &ClientId, n: N) {
+        self.remove(&[self.key(client, n)]);
     }
 
     pub(super) fn clear(&self) {
-        for key in self.keys() {
-            let _ = LocalStorage::raw().remove_item(&key);
-        }
+        self.remove(&self.keys());
     }
 
     fn keys(&self) -> Vec<String> {
-        journal_keys(&self.prefix()).iter().filter_map(|key| key.as_string()).collect()
+        let keys: Array = journal_keys(&self.prefix());
+        keys.iter().filter_map(|key: JsValue| key.as_string()).collect()
     }
 
-    fn key(&self, client: &ClientId, n: N) -> String {
+    pub(super) fn key(&self, client: &ClientId, n: N) -> String {
         let mut key = self.prefix();
         key.push_str(client.as_str());
         key.push('/');

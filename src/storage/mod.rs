@@ -1,4 +1,5 @@
-//! Where the outbox lies: IndexedDB; while that opens, a journal in localStorage; memory where there is neither.
+//! Where the outbox lies: IndexedDB, with a journal in localStorage for what is still on its way there; memory
+//! where there is neither.
 //!
 //! Keeps the promise of `dispatch`: when it has returned, the tab's death loses nothing (in bursts at most
 //! `limits.burst` actions). Each write of the engine is one transaction.
@@ -10,16 +11,17 @@ mod record;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::Function;
+use js_sys::{Array, Function};
 use twinstore_engine::{StoredEntry, StoredState, Write};
 use twinstore_protocol::{ClientId, N};
 use wasm_bindgen::prelude::*;
 
 use crate::codec::Item;
 use crate::host::Options;
-use crate::web::{Fields, queue_microtask};
-use indexed_db::Database;
+use crate::web::{Fields, once, queue_microtask};
+use indexed_db::{Change, Database, Stored};
 use journal::Journal;
+use record::from_entry;
 
 /// Says whose entries are wanted.
 pub(crate) type Wanted = Box<dyn Fn(&ClientId) -> bool>;
@@ -38,10 +40,8 @@ pub(crate) trait Listener {
 }
 
 enum Home {
-    /// IndexedDB is being opened and read. Until then entries go to the journal, where there can be one.
-    Opening {
-        journaled: bool,
-    },
+    /// IndexedDB is being opened and read. Until then entries have the journal alone.
+    Opening,
     IndexedDb(Database),
     Memory,
 }
@@ -54,6 +54,8 @@ pub(crate) struct Storage {
     journal: Journal,
     home: RefCell<Home>,
     listener: Rc<dyn Listener>,
+    /// The order of the last entry. Never below what was stored before, whatever the clock does.
+    order: Cell<f64>,
     /// Entries dispatched since the task began.
     in_task: Cell<usize>,
     /// Entries that wait for a common transaction: of a burst, or until IndexedDB is open.
@@ -67,33 +69,33 @@ impl Storage {
         client: ClientId,
         listener: Rc<dyn Listener>,
     ) -> Rc<Self> {
-        let usable = !options.memory() && indexed_db::exists();
         let storage = Rc::new(Self {
             client,
             burst: options.burst() as usize,
             journal: Journal::new(&options.key()),
-            home: RefCell::new(Home::Opening { journaled: usable && Journal::works() }),
+            home: RefCell::new(Home::Opening),
             listener,
-            in_task: Cell::new(0),
+            order: Cell::new(js_sys::Date::now()),
+            in_task: Cell::default(),
             gathered: RefCell::default(),
         });
-        let this = storage.clone();
-        let strict = options.strict();
-        later(move || {
+        let usable = !options.memory() && indexed_db::exists();
+        let (this, strict) = (storage.clone(), options.strict());
+        later(Box::new(move |_| {
             if usable {
                 this.open_database(strict);
             } else {
                 this.fall_to_memory(None);
                 this.listener.restored(StoredState::default());
             }
-        });
+        }));
         storage
     }
 
     /// Where entries are kept now, as the app sees it.
     pub(crate) fn kind(&self) -> &'static str {
         match &*self.home.borrow() {
-            Home::Opening { .. } => "opening",
+            Home::Opening => "opening",
             Home::IndexedDb(_) => "indexedDB",
             Home::Memory => "memory",
         }
@@ -108,38 +110,38 @@ impl Storage {
         if let Write::Enqueue(entry) = write {
             return self.enqueue(entry);
         }
+        if let Write::Remove { client, n } = &write {
+            self.journal.remove_entry(client, *n);
+            self.gathered.borrow_mut().retain(|e| e.n != *n || e.client != *client);
+        }
         // What was dispatched before is on disk before: one order.
         self.flush();
-        let Some(database) = self.database() else { return };
-        let this = self.clone();
-        if let Write::Remove { client, n } | Write::Hold { client, n, .. } = &write
-            && !database.knows(client, *n)
-        {
-            // Its own record is still being written.
-            let again = database.clone();
-            let written =
-                move |_| again.write(write, Box::new(move |result| this.written(result, None)));
-            return database.after_writes(Box::new(written));
+        if let Some(database) = self.database() {
+            let this = self.clone();
+            let order = self.next_order();
+            database.change(
+                &[Change::Write(write, order)],
+                Box::new(move |result| this.written(result, None, &[])),
+            );
         }
-        database.write(write, Box::new(move |result| this.written(result, None)));
     }
 
     /// Reads the stored entries of the clients that are wanted, journals included.
-    pub(crate) fn entries_of(&self, wanted: Wanted, take: TakeEntries) {
+    pub(crate) fn entries_of(self: &Rc<Self>, wanted: Wanted, take: TakeEntries) {
         let Some(database) = self.database() else { return };
-        let mut journaled = self.journal.read(&wanted);
-        database.read_entries(
-            wanted,
-            Box::new(move |mut entries| {
-                entries.append(&mut journaled);
-                take(entries);
-            }),
-        );
+        let this = self.clone();
+        let read = move |result: Result<Stored, JsValue>| {
+            let mut entries = result.map(|stored| stored.entries(&wanted)).unwrap_or_default();
+            entries.append(&mut this.journal.entries(&wanted));
+            take(entries);
+        };
+        database.read(Box::new(read));
     }
 
     /// Brings the journals of clients that are gone into the outbox.
     pub(crate) fn take_over_journals(self: &Rc<Self>, clients: &[ClientId]) {
-        self.move_from_journal(self.journal.read(&|client| clients.contains(client)));
+        let (rows, keys) = self.journal.read(&|client| clients.contains(client));
+        self.put(rows, None, keys);
     }
 
     /// Ends all access. The data stays.
@@ -168,12 +170,8 @@ impl Storage {
         indexed_db::open(self.journal.name(), strict, Box::new(opened));
     }
 
-    fn take_database(
-        self: &Rc<Self>,
-        database: Database,
-        read: Result<StoredState<Item>, JsValue>,
-    ) {
-        if !matches!(&*self.home.borrow(), Home::Opening { .. }) {
+    fn take_database(self: &Rc<Self>, database: Database, read: Result<Stored, JsValue>) {
+        if !matches!(&*self.home.borrow(), Home::Opening) {
             return database.close(); // the twin was closed meanwhile
         }
         let stored = match read {
@@ -183,9 +181,10 @@ impl Storage {
         let this = self.clone();
         database.on_lost(move || this.fall_to_memory(Some("the database was taken away")));
         self.home.replace(Home::IndexedDb(database));
+        self.order.set(self.order.get().max(stored.last_order()));
         // Begun before anything that `restored` may dispatch, and so written before it.
-        self.move_from_journal(self.gathered.take());
-        self.listener.restored(stored);
+        self.flush();
+        self.listener.restored(stored.state());
     }
 
     fn do_without(&self, error: &JsValue) {
@@ -194,63 +193,67 @@ impl Storage {
     }
 
     fn enqueue(self: &Rc<Self>, entry: StoredEntry<Item>) {
-        match &*self.home.borrow() {
-            Home::Opening { journaled } => {
-                if *journaled {
-                    self.journal.add(&entry);
-                }
-                return self.gathered.borrow_mut().push(entry);
-            }
-            Home::IndexedDb(_) => {}
-            Home::Memory => return self.listener.persisted(entry.n),
+        if self.is_memory() {
+            return self.listener.persisted(entry.n);
         }
         let count = self.in_task.get() + 1;
         if self.in_task.replace(count) == 0 {
             // At the task's end, as far as a page can see it: the burst is over.
             let this = self.clone();
-            later(move || {
+            later(Box::new(move |_| {
                 this.in_task.set(0);
                 this.flush();
-            });
+            }));
         }
         self.gathered.borrow_mut().push(entry);
-        if count <= self.burst || self.gathered.borrow().len() >= self.burst {
+        if self.database().is_none() {
+            self.journal_last();
+        } else if count <= self.burst || self.gathered.borrow().len() >= self.burst {
             self.flush();
         }
     }
 
-    fn flush(self: &Rc<Self>) {
-        if let Some(database) = self.database() {
-            let entries = self.gathered.take();
-            let last = entries.last().map(|e| e.n);
-            let this = self.clone();
-            if last.is_some() {
-                database.enqueue(&entries, Box::new(move |result| this.written(result, last)));
-            }
+    /// While IndexedDB opens, each entry is journaled by itself.
+    fn journal_last(&self) {
+        if let Some(entry) = self.gathered.borrow().last() {
+            let rows = Array::of1(&from_entry(entry, self.next_order()));
+            self.journal.add(&entry.client, entry.n, &rows);
         }
+    }
+
+    /// Journals and writes what was gathered.
+    fn flush(self: &Rc<Self>) {
+        if self.database().is_none() {
+            return;
+        }
+        let entries = self.gathered.take();
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
+        let rows = Array::new();
+        for entry in &entries {
+            rows.push(&from_entry(entry, self.next_order()));
+        }
+        let mut keys = vec![self.journal.add(&self.client, first.n, &rows)];
+        // Those of the time of opening stand there one by one.
+        keys.extend(entries.iter().skip(1).map(|e| self.journal.key(&e.client, e.n)));
+        self.put(rows, Some(last.n), keys);
     }
 
     /// One transaction for all, so that none can overtake another; then the journal is no longer needed.
-    fn move_from_journal(self: &Rc<Self>, entries: Vec<StoredEntry<Item>>) {
+    fn put(self: &Rc<Self>, rows: Array, own: Option<N>, keys: Vec<String>) {
         let Some(database) = self.database() else { return };
-        if entries.is_empty() {
-            return;
+        if rows.length() > 0 {
+            let this = self.clone();
+            database.change(
+                &[Change::Put(rows)],
+                Box::new(move |result| this.written(result, own, &keys)),
+            );
         }
-        let own = entries.iter().rfind(|e| e.client == self.client).map(|e| e.n);
-        let names: Vec<_> = entries.iter().map(|e| (e.client.clone(), e.n)).collect();
-        let this = self.clone();
-        let done = move |result: Result<(), JsValue>| {
-            if result.is_ok() {
-                this.journal.remove(&names);
-            }
-            this.written(result, own);
-        };
-        database.enqueue(&entries, Box::new(done));
     }
 
-    fn written(&self, result: Result<(), JsValue>, own: Option<N>) {
-        if let Err(error) = result {
-            self.fall_to_memory(Some(&reason_of(&error)));
+    fn written(&self, result: Result<(), JsValue>, own: Option<N>, journaled: &[String]) {
+        match result {
+            Ok(()) => self.journal.remove(journaled),
+            Err(error) => self.fall_to_memory(Some(&reason_of(&error))),
         }
         // In memory it is as stored as it can be: it may be sent, and `durable` says what it is not.
         if let Some(n) = own {
@@ -270,17 +273,23 @@ impl Storage {
         }
     }
 
+    fn next_order(&self) -> f64 {
+        let order = js_sys::Date::now().max(self.order.get() + 1.0);
+        self.order.set(order);
+        order
+    }
+
     fn database(&self) -> Option<Database> {
         match &*self.home.borrow() {
             Home::IndexedDb(database) => Some(database.clone()),
-            Home::Opening { .. } | Home::Memory => None,
+            Home::Opening | Home::Memory => None,
         }
     }
 }
 
 /// Runs `work` when the present code is done.
-fn later(work: impl FnOnce() + 'static) {
-    queue_microtask(&Closure::once_into_js(work));
+fn later(work: Box<dyn FnOnce(JsValue)>) {
+    queue_microtask(&once(work));
 }
 
 fn reason_of(error: &JsValue) -> String {

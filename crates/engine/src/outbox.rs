@@ -142,14 +142,19 @@ impl<A: Clone> Outbox<A> {
     }
 
     /// Stops showing and sending an action.
-    pub(crate) fn hold(&mut self, client: &ClientId, n: N, reason: HeldReason) -> Option<A> {
+    pub(crate) fn hold(
+        &mut self,
+        client: &ClientId,
+        n: N,
+        reason: HeldReason,
+    ) -> Option<StoredEntry<A>> {
         let pending = self.list.iter_mut().find(|p| p.is(client, n) && !p.is_held())?;
         pending.entry.held = Some(reason);
         pending.progress = Progress::Held(reason);
         self.hidden -= usize::from(pending.hidden);
         pending.hidden = false;
         self.held += 1;
-        Some(pending.entry.action.clone())
+        Some(pending.entry.clone())
     }
 
     pub(crate) fn check_room(&self, bytes: u32, limits: &Limits) -> Result<(), InputError> {

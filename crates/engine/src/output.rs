@@ -46,15 +46,8 @@ pub enum Write<A> {
         /// Which.
         n: N,
     },
-    /// Mark an entry as held, so that it is kept whatever its number.
-    Hold {
-        /// Whose.
-        client: ClientId,
-        /// Which.
-        n: N,
-        /// Why.
-        reason: HeldReason,
-    },
+    /// Put an entry again, as held, so that it is kept whatever its number.
+    Hold(StoredEntry<A>),
     /// Forget every client's settled number: the server that gave them was reset.
     Reset,
     /// Replace state, events and cursor.

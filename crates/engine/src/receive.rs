@@ -372,11 +372,9 @@ impl<A: Clone> Engine<A> {
         if self.outbox.find(client, n).is_some_and(|p| p.progress == Progress::Sent) {
             self.in_flight -= 1;
         }
-        let Some(action) = self.outbox.hold(client, n, reason) else {
-            return false;
-        };
-        let client = client.clone();
-        self.outputs.push_back(Output::Persist(Write::Hold { client: client.clone(), n, reason }));
+        let Some(entry) = self.outbox.hold(client, n, reason) else { return false };
+        let (client, action) = (client.clone(), entry.action.clone());
+        self.outputs.push_back(Output::Persist(Write::Hold(entry)));
         self.outputs.push_back(Output::Notify(Notice::Held { client, n, reason, action }));
         true
     }

@@ -169,9 +169,10 @@ impl Page {
             Write::Remove { client, n } => {
                 self.disk.entries.retain(|e| !(e.client == client && e.n == n));
             }
-            Write::Hold { client, n, reason } => {
-                let row = self.disk.entries.iter_mut().find(|e| e.client == client && e.n == n);
-                row.expect("what is held is stored").held = Some(reason);
+            Write::Hold(held) => {
+                let row = self.disk.entries.iter_mut();
+                let row = row.into_iter().find(|e| e.client == held.client && e.n == held.n);
+                *row.expect("what is held is stored") = held;
             }
             Write::Reset => self.disk.settled.clear(),
             Write::Snapshot { state: Value::State(state), cursor, settled } => {
