@@ -7,8 +7,10 @@ export interface Completed {
   name: string
   key: string
   user: string
-  /** Set when the twin is made: each has its own. */
+  /** Set when the twin is made: each is a client of its own. */
   client: string
+  /** Twins of one address for which this is equal share a socket. */
+  line: string
   token: TwinOptions<any>['token']
   reducer: (state: any, action: any) => any
   validate: ((state: any, action: any) => unknown) | undefined
@@ -55,6 +57,7 @@ export function complete(given: TwinOptions<any, any>): Completed {
     key: [name, user, stream].map(encodeURIComponent).join('/'),
     user,
     client: '',
+    line: user,
     token: given.token,
     reducer,
     validate: validate as Completed['validate'],

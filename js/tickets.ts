@@ -20,6 +20,9 @@ export interface Ticket {
   confirmed: Deferred<number>
 }
 
+/** Of an action that the app dispatched, the stamped copy: a second twin that takes it sees only that one. */
+const stampedOf = new WeakMap<object, object>()
+
 export class Tickets {
   /** By the original and by the stamped action; neither is kept alive. */
   readonly #byAction = new WeakMap<object, Ticket>()
@@ -27,14 +30,16 @@ export class Tickets {
   readonly #open = new Map<number, Ticket>()
   #stored = 0
 
-  issue(n: number, ...actions: object[]): void {
+  issue(n: number, action: object, stamped: object): void {
     const ticket = { durable: deferred<void>(), confirmed: deferred<number>() }
-    for (const action of actions) this.#byAction.set(action, ticket)
+    if (action !== stamped) stampedOf.set(action, stamped)
+    this.#byAction.set(action, ticket)
+    this.#byAction.set(stamped, ticket)
     this.#open.set(n, ticket)
   }
 
   find(action: object): Ticket {
-    const ticket = this.#byAction.get(action)
+    const ticket = this.#byAction.get(action) ?? this.#byAction.get(stampedOf.get(action) ?? action)
     if (ticket) return ticket
     throw twinError('not-twinned', 'this twin did not take that action: give what dispatch returned, or the object that was dispatched')
   }

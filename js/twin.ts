@@ -14,6 +14,8 @@ export function createTwin<S, A extends { type: string } = { type: string }>(opt
   let twin = twins.get(completed.key)
   if (twin) twin.replaceReducer(completed.reducer)
   else {
+    // On one socket a stream can stand but once.
+    if ([...twins.values()].some(other => other.isOn(completed))) completed.line = completed.key
     twin = new TwinObject(completed)
     twins.set(completed.key, twin)
     twin.connect()
@@ -56,6 +58,10 @@ class TwinObject implements Twin<any, any> {
     })
     host.answers = { opening: () => this.#adopt(), opened: turn => void this.#answer(turn) }
     void host.ready.promise.then(() => this.#adopt())
+  }
+
+  isOn({ url, user, stream }: Completed) {
+    return this.#options.url === url && this.#options.user === user && this.#options.stream === stream
   }
 
   get status() {

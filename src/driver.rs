@@ -159,7 +159,7 @@ impl Driver {
 
     fn join_socket(&self) {
         let url = self.options.url().unwrap_or_default();
-        match Socket::join(&url, &self.options.user(), self.me.clone()) {
+        match Socket::join(&url, &self.options.line(), self.me.clone()) {
             Some(socket) => drop(self.socket.replace(Some(socket))),
             None => {
                 self.host.noted(

@@ -81,7 +81,10 @@ extern "C" {
     pub(crate) fn key(this: &Options) -> String;
     #[wasm_bindgen(method, getter, structural)]
     pub(crate) fn user(this: &Options) -> String;
-    /// This page load.
+    /// Twins of one address for which this is equal share a socket.
+    #[wasm_bindgen(method, getter, structural)]
+    pub(crate) fn line(this: &Options) -> String;
+    /// This page load, in this twin.
     #[wasm_bindgen(method, getter, structural)]
     pub(crate) fn client(this: &Options) -> String;
     #[wasm_bindgen(method, getter, structural)]

@@ -35,10 +35,10 @@ thread_local! {
 }
 
 impl Socket {
-    /// The socket of that address and user, opened where there is none; none: the address is not one.
+    /// The socket of that address and line, opened where there is none; none: the address is not one.
     /// `peer` hears of it from now on.
-    pub(crate) fn join(url: &str, user: &str, peer: Weak<dyn Peer>) -> Option<Rc<Self>> {
-        let key = [url, " ", user].concat();
+    pub(crate) fn join(url: &str, line: &str, peer: Weak<dyn Peer>) -> Option<Rc<Self>> {
+        let key = [url, " ", line].concat();
         let known =
             SOCKETS.with_borrow(|all| all.iter().filter_map(Weak::upgrade).find(|s| s.key == key));
         let Some(socket) = known else { return Self::open(key, url, peer) };
