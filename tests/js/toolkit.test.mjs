@@ -39,7 +39,7 @@ test('the same with the twin before the checks', async () => {
   })
   await isOnline(twin)
   const heard = await complaints(async () => {
-    store.dispatch(created(ann))
+    await twin.confirmed(store.dispatch(created(ann)))
     await server.remote(stream, bumped('1'))
     await isSettled(twin, 2)
     assert.equal(await store.dispatch(async () => 42), 42)
