@@ -19,7 +19,6 @@ type Emit = (action: unknown) => unknown
 
 /** How a twin answers when a socket opens. */
 export interface Answers {
-  opening(): void
   opened(turn: number): void
 }
 
@@ -111,10 +110,6 @@ export class Host {
 
   restored(): void {
     this.ready.resolve()
-  }
-
-  opening(): void {
-    this.answers?.opening()
   }
 
   opened(turn: number): void {

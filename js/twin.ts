@@ -5,6 +5,9 @@ import { type Client, newClient, takeLocks } from './locks.js'
 import { type Completed, complete } from './options.js'
 import { type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinOptions, twinError } from './types.js'
 
+/** How long a hello waits for what others left: a frozen tab may hold the lock. */
+const ADOPTION_MS_MAX = 2_000
+
 /** The twins of this page, so that a second `createTwin` for the same gives the first one back. */
 const twins = new Map<string, TwinObject>()
 
@@ -54,9 +57,9 @@ class TwinObject implements Twin<any, any> {
     }
     this.#sleep = onWake(() => {
       core.wake()
-      this.#adopt()
+      void this.#adopt()
     })
-    host.answers = { opening: () => this.#adopt(), opened: turn => void this.#answer(turn) }
+    host.answers = { opened: turn => void this.#answer(turn) }
     void host.ready.promise.then(() => this.#adopt())
   }
 
@@ -166,25 +169,33 @@ class TwinObject implements Twin<any, any> {
     throw twinError('not-pending', `give the \`id\` of a${state ? ` ${state}` : ''} row of pending()`)
   }
 
-  /** Takes over what clients left that are gone. */
-  #adopt() {
-    this.#core.strangers(async (clients: string[]) => {
-      if (clients.length === 0) return
-      const gone = await takeLocks(this.#options.key, clients)
-      if (gone.length > 0 && !this.#closed) this.#core.adopt(gone)
-    })
+  /** Takes over what clients left that are gone. Without storage of its own a twin has nothing to find. */
+  async #adopt() {
+    if (this.#closed) return
+    const clients = await new Promise<string[]>(found => this.#core.strangers(found))
+    const gone = clients.length > 0 ? await takeLocks(this.#options.key, clients) : []
+    if (gone.length > 0 && !this.#closed) await new Promise<void>(done => this.#core.adopt(gone, done))
   }
 
   /** The socket is open: says hello with the token that is good now. */
   async #answer(turn: number) {
     const { token } = this.#options
     try {
-      this.#core.linked(turn, typeof token === 'function' ? await token() : token)
+      // What was left is older than what is dispatched now, and is sent before it.
+      const [said] = await Promise.all([typeof token === 'function' ? token() : token, atMost(ADOPTION_MS_MAX, this.#adopt())])
+      this.#core.linked(turn, said)
     } catch {
       this.#host.fail('token', 'the app’s token function failed; trying again later')
       this.#core.unlinked(turn)
     }
   }
+}
+
+/** Resolves with the work, or when the time is over. */
+function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const over = new Promise<void>(resolve => (timer = setTimeout(resolve, ms)))
+  return Promise.race([work, over]).finally(() => clearTimeout(timer))
 }
 
 /** Calls `wake` whenever the browser says that trying again may be worth while. Gives the way to stop. */

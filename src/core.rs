@@ -143,9 +143,10 @@ impl Core {
         self.driver.strangers(found);
     }
 
-    /// Takes over the entries of clients whose lock this page holds now.
-    pub fn adopt(&self, gone: &Array) {
-        self.driver.adopt(gone.iter().filter_map(|c| c.as_string()).map(ClientId).collect());
+    /// Takes over the entries of clients whose lock this page holds now; calls `done` then.
+    pub fn adopt(&self, gone: &Array, done: Function) {
+        let gone = gone.iter().filter_map(|c| c.as_string()).map(ClientId).collect();
+        self.driver.adopt(gone, done);
     }
 
     /// Ends the twin. The stored data stays.

@@ -147,7 +147,6 @@ impl Driver {
 
     fn open_link(&self) {
         let turn = self.next_turn();
-        self.host.opening(turn);
         let me = self.me.clone();
         // Not at once: a socket's first answer must find this input done.
         spawn_local(async move {
@@ -251,7 +250,7 @@ impl Driver {
         );
     }
 
-    pub(crate) fn adopt(&self, gone: Vec<ClientId>) {
+    pub(crate) fn adopt(&self, gone: Vec<ClientId>, done: Function) {
         let (me, wanted) = (self.me.clone(), gone.clone());
         // Read now: until its lock was free a client may have written.
         self.storage().entries_of(
@@ -263,6 +262,7 @@ impl Driver {
                     let entries = entries.iter().filter(|e| e.client == client).cloned().collect();
                     driver.feed(Input::Adopted { client, entries });
                 }
+                let _ = done.call0(&JsValue::UNDEFINED);
             }),
         );
     }

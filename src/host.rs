@@ -39,9 +39,6 @@ extern "C" {
     /// The stored state is back.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn restored(this: &Host);
-    /// A socket is about to be opened.
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn opening(this: &Host, turn: u32);
     /// The socket is open: `Core::linked` or `Core::unlinked` answers.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn opened(this: &Host, turn: u32);

@@ -1,6 +1,6 @@
 //! The WASM in a real browser: what is dispatched is in IndexedDB, comes back, and is not there twice.
 #![cfg(target_arch = "wasm32")]
-#![allow(missing_docs, reason = "a test")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 use js_sys::{Array, Function, Promise, Reflect};
 use twinstore_web::Core;
@@ -21,7 +21,7 @@ export function host() {
   const told = { rows: [], waiting: [] }
   const wake = () => { for (const w of [...told.waiting]) if (w.done()) { told.waiting.splice(told.waiting.indexOf(w), 1); w.resolve() } }
   told.until = done => new Promise(resolve => { told.waiting.push({ done, resolve }); wake() })
-  for (const name of ['issued', 'verdict', 'held', 'noted', 'flush', 'opening', 'opened', 'emit', 'withheld']) told[name] = () => {}
+  for (const name of ['issued', 'verdict', 'held', 'noted', 'flush', 'opened', 'emit', 'withheld']) told[name] = () => {}
   told.stored = (n, inMemory) => { told.storedTo = n; told.inMemory = inMemory; wake() }
   told.restored = () => { told.isRestored = true; wake() }
   told.status = status => { told.current = status; wake() }

@@ -128,7 +128,7 @@ impl Storage {
 
     /// Reads the stored entries of the clients that are wanted, journals included.
     pub(crate) fn entries_of(self: &Rc<Self>, wanted: Wanted, take: TakeEntries) {
-        let Some(database) = self.database() else { return };
+        let Some(database) = self.database() else { return take(Vec::new()) };
         let this = self.clone();
         let read = move |result: Result<Stored, JsValue>| {
             let mut entries = result.map(|stored| stored.entries(&wanted)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The limits of this side (DESIGN I7). Those of the wire come with each welcome.
+//! The limits of this side (I7). Those of the wire come with each welcome.
 
 /// What this client takes and keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct LinkLimits {
     pub open_ms_max: u64,
     /// How long after a ping nothing may be heard before the link counts as dead.
     pub answer_ms_max: u64,
+    /// The longest text of a snapshot.
+    pub snapshot_bytes_max: usize,
     /// The shortest time between two snapshots asked for because something did not fold.
     pub snapshot_ms_min: u64,
 }
@@ -36,6 +38,7 @@ impl Default for Limits {
                 retry_ms_max: 10_000,
                 open_ms_max: 10_000,
                 answer_ms_max: 10_000,
+                snapshot_bytes_max: 256 << 20,
                 snapshot_ms_min: 5_000,
             },
         }

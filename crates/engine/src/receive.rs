@@ -232,7 +232,9 @@ impl<A: Clone> Engine<A> {
     }
 
     fn snapshot_part(&mut self, part: SnapshotPart) {
-        if let Some((mark, text)) = gather(&mut self.gathering, part) {
+        if let Some((mark, text)) =
+            gather(&mut self.gathering, part, self.config.limits.link.snapshot_bytes_max)
+        {
             self.reading = Some(mark);
             self.outputs.push_back(Output::ReadSnapshot(text));
         }

@@ -48,6 +48,7 @@ pub(crate) struct Gathering {
 pub(crate) fn gather(
     so_far: &mut Option<Gathering>,
     part: SnapshotPart,
+    bytes_max: usize,
 ) -> Option<(SnapshotMark, String)> {
     let mark = SnapshotMark { log: part.log, seq: part.seq, chain: part.chain };
     let mut gathering = match so_far.take() {
@@ -55,6 +56,10 @@ pub(crate) fn gather(
         _ if part.part == 1 => Gathering { mark, next_part: 1, text: String::new() },
         _ => return None,
     };
+    // I7: a text without end is not waited for.
+    if gathering.text.len() + part.data.len() > bytes_max {
+        return None;
+    }
     gathering.text.push_str(&part.data);
     gathering.next_part += 1;
     if gathering.next_part > part.parts {

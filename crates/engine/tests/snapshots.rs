@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Page, Server};
-use twinstore_engine::{Input, Message};
+use common::{Disk, Page, Server};
+use twinstore_engine::{Input, Limits, Message};
 use twinstore_protocol::{Seq, SnapshotPart};
 
 fn server_with(actions: impl IntoIterator<Item = u64>) -> Server {
@@ -185,4 +185,15 @@ fn a_dropped_one_is_made_good_by_the_next_pong() {
     assert_eq!(page.sent(), ["pull nothing"]);
     page.exchange(0, &mut server);
     assert_eq!(page.visible, [11, 12]);
+}
+
+#[test]
+fn a_text_beyond_the_limit_is_not_gathered() {
+    let mut server = server_with(11..40);
+    server.snapshot_beyond = 2;
+    let mut limits = Limits::default();
+    limits.link.snapshot_bytes_max = 20;
+    let mut page = Page::load_limited("a", Disk::default(), true, limits);
+    page.connect(0, &mut server);
+    assert!(page.visible.is_empty(), "a snapshot of more than 20 bytes is not taken");
 }

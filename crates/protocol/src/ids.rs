@@ -24,7 +24,7 @@ impl Seq {
     }
 }
 
-/// A client's own count of its actions in one stream, from 1 (DESIGN I5).
+/// A client's own count of its actions in one stream, from 1 (I5).
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -51,7 +51,7 @@ pub struct LogId(pub String);
 
 /// What came before: 16 hex digits over the previous chain and the stored event.
 ///
-/// The server computes it, clients only keep it and send it back (DESIGN §2, cursor).
+/// The server computes it, clients only keep it and send it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Chain(pub String);

@@ -1,4 +1,4 @@
-//! The limits of the wire (DESIGN I7): what a server takes, told to each client in its welcome.
+//! The limits of the wire (I7): what a server takes, told to each client in its welcome.
 //!
 //! Each side's other limits stand in its own `limits.rs`.
 

@@ -1,7 +1,7 @@
 //! Plain HTTP beside the socket: post actions, read events, state and records.
 //!
 //! Answers are as of the last commit: state and records come from the stream's worker, events
-//! from the log. Nothing internal leaves (STYLE §6): one table of codes, in `error.rs`.
+//! from the log. Nothing internal leaves: one table of codes, in `error.rs`.
 
 mod events;
 mod files;

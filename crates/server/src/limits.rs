@@ -1,4 +1,4 @@
-//! Every limit of the server (DESIGN I7). What the wire takes is told to clients in their welcome.
+//! Every limit of the server (I7). What the wire takes is told to clients in their welcome.
 //!
 //! Past each of them comes a typed refusal or error, never an unbounded queue.
 

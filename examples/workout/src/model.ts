@@ -5,7 +5,7 @@
  */
 import { malformed, type Incoming } from './shape'
 import { workout } from './slice'
-import type { WorkoutState } from './state'
+import { initialState, type WorkoutState } from './state'
 
 export { validate } from './validate'
 export { initialState, restLeft } from './state'
@@ -17,7 +17,7 @@ export const schema = 1
 
 /** Total: what is malformed, foreign or without an object gives back the very state. */
 export default function reducer(state: WorkoutState | undefined, action: Incoming): WorkoutState {
-  if (state !== undefined && malformed(action) !== undefined) return state
+  if (malformed(action) !== undefined) return state ?? initialState
   return workout.reducer(state, action)
 }
 
