@@ -1,30 +1,41 @@
 /** src/ → pkg/: the WASM and wasm-bindgen's glue, then made small. */
-import { rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { at, targetDir } from '../lib/paths.mjs'
-import { run } from '../lib/run.mjs'
+import { read, run } from '../lib/run.mjs'
 import { unlessUnchanged } from '../lib/step.mjs'
+import { shortenNames } from './names.mjs'
 import { trapPanics } from './panics.mjs'
 
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'src', 'crates/protocol', 'crates/engine']
 const TARGET = 'wasm32-unknown-unknown'
 
 export async function buildWasm() {
-  const inputs = [...SOURCES, 'scripts/build/wasm.mjs', 'scripts/build/panics.mjs']
+  const inputs = [...SOURCES, 'scripts/build/wasm.mjs', 'scripts/build/names.mjs', 'scripts/build/panics.mjs']
   const outputs = ['pkg/twinstore.js', 'pkg/twinstore.d.ts', 'pkg/twinstore_bg.wasm']
   await unlessUnchanged('WASM', { inputs, outputs }, async () => {
     rmSync(at('pkg'), { recursive: true, force: true })
-    await run('cargo', ['build', '-p', 'twinstore-web', '--lib', '--profile', 'wasm', '--target', TARGET])
+    await run('cargo', ['build', '-p', 'twinstore-web', '--lib', '--profile', 'wasm', '--target', TARGET], { env: { RUSTFLAGS: withoutPaths() } })
     const built = join(targetDir, TARGET, 'wasm/twinstore_web.wasm')
     await run('wasm-bindgen', ['--target', 'web', '--out-name', 'twinstore', '--out-dir', 'pkg', built])
     // npm obeys a .gitignore of `*` even against `files`: empty packages have shipped that way.
     rmSync(at('pkg/.gitignore'), { force: true })
     await trapPanics(at('pkg/twinstore_bg.wasm'))
     await optimise('pkg/twinstore_bg.wasm')
+    shortenNames(at('pkg/twinstore_bg.wasm'), at('pkg/twinstore.js'))
   })
 }
 
 /** `-Oz` gives the smallest gzip, and less inlining a smaller one yet (2.9 kB of 65, measured); the features are stripped last, they tell wasm-opt what it may use. */
 async function optimise(file) {
   await run('wasm-opt', ['-Oz', '--one-caller-inline-max-function-size=10', '--strip-debug', '--strip-producers', '--strip-target-features', file, '-o', file])
+}
+
+/** What the compiler writes of where its sources lie: names no folder of the machine that built it. */
+function withoutPaths() {
+  const sources = join(process.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'registry/src')
+  const folders = existsSync(sources) ? readdirSync(sources).map(folder => join(sources, folder)) : []
+  const standard = join(read('rustc', ['--print', 'sysroot']).trim(), 'lib/rustlib/src/rust')
+  return [...folders, standard, at('.')].map(folder => `--remap-path-prefix=${folder}=`).join(' ')
 }
