@@ -187,10 +187,14 @@ export function entryKey(client, n) {
   return [client, n]
 }
 
-/** Stored entries in the order of their dispatches; what is none is left out. */
+/** Stored entries in the order of their dispatches, each once; what is none is left out. */
 export function inOrder(rows) {
-  const isEntry = row => typeof row?.client === 'string' && typeof row.text === 'string' && Number.isInteger(row.n)
-  return rows.filter(isEntry).sort((a, b) => a.order - b.order || a.n - b.n)
+  const seen = new Set()
+  const isNews = row => {
+    const known = seen.size
+    return isText(row?.client) && isText(row.text) && Number.isInteger(row.n) && seen.add(`${row.client}/${row.n}`).size > known
+  }
+  return rows.filter(isNews).sort((a, b) => a.order - b.order || a.n - b.n)
 }
 
 /** An event as it is stored. */

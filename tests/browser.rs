@@ -31,11 +31,16 @@ export function host() {
   told.untilStored = n => told.until(() => told.storedTo >= n)
   return told
 }
+export function leave(key, client, n, payload) {
+  const text = JSON.stringify({ type: 'add', payload })
+  localStorage.setItem(`twinstore:journal:${key}:${client}/${n}`, JSON.stringify([{ client, n, order: n, schema: 1, bytes: text.length, text }]))
+}
 export function journaled(key) { return Object.keys(localStorage).filter(k => k.includes(key)).length }
 ")]
 extern "C" {
     fn options(key: &str, client: &str) -> JsValue;
     fn host() -> JsValue;
+    fn leave(key: &str, client: &str, n: u32, payload: &str);
     fn journaled(key: &str) -> u32;
 }
 
@@ -100,6 +105,17 @@ async fn what_was_dispatched_is_on_disk_and_comes_back() {
     let second = Page::open("comes-back", "c2").await;
     assert_eq!(second.pending(), ["c1:1:a", "c1:2:b", "c1:3:c"]);
     assert_eq!(js_sys::JSON::stringify(&second.state()).unwrap(), "[\"a\",\"b\",\"c\"]");
+}
+
+#[wasm_bindgen_test]
+async fn what_only_the_journal_holds_is_shown_at_once_and_not_twice() {
+    let first = Page::open("journaled", "c1").await;
+    first.dispatch("a");
+    first.wait("untilStored", &[1.into()]).await;
+    leave("journaled", "c1", 1, "a");
+    leave("journaled", "c0", 7, "b");
+    let second = Page::open("journaled", "c2").await;
+    assert_eq!(second.pending(), ["c0:7:b", "c1:1:a"]);
 }
 
 #[wasm_bindgen_test]

@@ -156,6 +156,11 @@ impl Stored {
         to_entries(&self.rows, wanted)
     }
 
+    /// Adds what a journal holds, each entry once.
+    pub(super) fn add(&mut self, journaled: &Array) {
+        self.rows = in_order(&self.rows.concat(journaled));
+    }
+
     /// The order of the last entry.
     pub(super) fn last_order(&self) -> f64 {
         let last = self.rows.get(self.rows.length().wrapping_sub(1));

@@ -174,10 +174,12 @@ impl Storage {
         if !matches!(&*self.home.borrow(), Home::Opening) {
             return database.close(); // the twin was closed meanwhile
         }
-        let stored = match read {
+        let mut stored = match read {
             Ok(stored) => stored,
             Err(error) => return self.do_without(&error),
         };
+        // What others left on its way to the database is shown at once; who sends it is seen later.
+        stored.add(&self.journal.read(&|client| *client != self.client).0);
         let this = self.clone();
         database.on_lost(move || this.fall_to_memory(Some("the database was taken away")));
         self.home.replace(Home::IndexedDb(database));
