@@ -50,10 +50,14 @@ struct Page {
 }
 
 impl Page {
-    async fn open(key: &str, client: &str) -> Self {
+    fn new(options: JsValue) -> Self {
         let host = host();
-        let core = Core::new(options(key, client).unchecked_into(), host.clone().unchecked_into());
-        let page = Self { core: core.expect("the options are right"), host };
+        let core = Core::new(options.unchecked_into(), host.clone().unchecked_into());
+        Self { core: core.expect("the options are right"), host }
+    }
+
+    async fn open(key: &str, client: &str) -> Self {
+        let page = Self::new(options(key, client));
         page.wait("untilRestored", &[]).await;
         page
     }
@@ -116,6 +120,20 @@ async fn what_only_the_journal_holds_is_shown_at_once_and_not_twice() {
     leave("journaled", "c0", 7, "b");
     let second = Page::open("journaled", "c2").await;
     assert_eq!(second.pending(), ["c0:7:b", "c1:1:a"]);
+}
+
+#[wasm_bindgen_test]
+async fn in_memory_nothing_is_left_on_the_device() {
+    let options = options("memory", "c1");
+    Reflect::set(&options, &"memory".into(), &true.into()).unwrap();
+    let page = Page::new(options);
+    page.dispatch("before it is open");
+    assert_eq!(journaled("memory"), 0);
+    page.wait("untilStored", &[1.into()]).await;
+    page.dispatch("after");
+    page.wait("untilStored", &[2.into()]).await;
+    assert_eq!(page.told("inMemory"), JsValue::TRUE);
+    assert_eq!(journaled("memory"), 0);
 }
 
 #[wasm_bindgen_test]

@@ -135,13 +135,11 @@ impl Database {
         }
     }
 
-    /// One transaction with these changes.
-    pub(super) fn change(&self, changes: &[Change], done: Done<()>) {
+    /// Performs a change, as one transaction.
+    pub(super) fn change(&self, change: &Change, done: Done<()>) {
         let begin = || {
             let stores = Stores::of(transaction(&self.db, ALL, true, self.strict)?)?;
-            for change in changes {
-                stores.perform(change)?;
-            }
+            stores.perform(change)?;
             Ok(stores.transaction)
         };
         match begin() {

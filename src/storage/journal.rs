@@ -19,13 +19,14 @@ use crate::web::{
 /// The journal of one stored outbox.
 pub(super) struct Journal {
     name: String,
-    /// This page may write to localStorage.
+    /// Something shall outlive the tab, and this page may write to localStorage.
     works: bool,
 }
 
 impl Journal {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), works: local_storage_works() }
+    /// `wanted`: whether anything is to be stored at all.
+    pub(super) fn new(name: &str, wanted: bool) -> Self {
+        Self { name: name.to_owned(), works: wanted && local_storage_works() }
     }
 
     /// The name of the stored outbox it belongs to.
@@ -87,7 +88,7 @@ impl Journal {
         keys.iter().filter_map(|key: JsValue| key.as_string()).collect()
     }
 
-    pub(super) fn key(&self, client: &ClientId, n: N) -> String {
+    fn key(&self, client: &ClientId, n: N) -> String {
         let mut key = self.prefix();
         key.push_str(client.as_str());
         key.push('/');

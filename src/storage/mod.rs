@@ -60,6 +60,8 @@ pub(crate) struct Storage {
     in_task: Cell<usize>,
     /// Entries that wait for a common transaction: of a burst, or until IndexedDB is open.
     gathered: RefCell<Vec<StoredEntry<Item>>>,
+    /// The journal's keys of what was dispatched while IndexedDB was opening.
+    journaled: RefCell<Vec<String>>,
 }
 
 impl Storage {
@@ -69,17 +71,18 @@ impl Storage {
         client: ClientId,
         listener: Rc<dyn Listener>,
     ) -> Rc<Self> {
+        let usable = !options.memory() && indexed_db::exists();
         let storage = Rc::new(Self {
             client,
             burst: options.burst() as usize,
-            journal: Journal::new(&options.key()),
+            journal: Journal::new(&options.key(), usable),
             home: RefCell::new(Home::Opening),
             listener,
             order: Cell::new(js_sys::Date::now()),
             in_task: Cell::default(),
             gathered: RefCell::default(),
+            journaled: RefCell::default(),
         });
-        let usable = !options.memory() && indexed_db::exists();
         let (this, strict) = (storage.clone(), options.strict());
         later(Box::new(move |_| {
             if usable {
@@ -120,7 +123,7 @@ impl Storage {
             let this = self.clone();
             let order = self.next_order();
             database.change(
-                &[Change::Write(write, order)],
+                &Change::Write(write, order),
                 Box::new(move |result| this.written(result, None, &[])),
             );
         }
@@ -219,7 +222,8 @@ impl Storage {
     fn journal_last(&self) {
         if let Some(entry) = self.gathered.borrow().last() {
             let rows = Array::of1(&from_entry(entry, self.next_order()));
-            self.journal.add(&entry.client, entry.n, &rows);
+            let key = self.journal.add(&entry.client, entry.n, &rows);
+            self.journaled.borrow_mut().push(key);
         }
     }
 
@@ -234,9 +238,8 @@ impl Storage {
         for entry in &entries {
             rows.push(&from_entry(entry, self.next_order()));
         }
-        let mut keys = vec![self.journal.add(&self.client, first.n, &rows)];
-        // Those of the time of opening stand there one by one.
-        keys.extend(entries.iter().skip(1).map(|e| self.journal.key(&e.client, e.n)));
+        let mut keys = self.journaled.take();
+        keys.push(self.journal.add(&self.client, first.n, &rows));
         self.put(rows, Some(last.n), keys);
     }
 
@@ -246,7 +249,7 @@ impl Storage {
         if rows.length() > 0 {
             let this = self.clone();
             database.change(
-                &[Change::Put(rows)],
+                &Change::Put(rows),
                 Box::new(move |result| this.written(result, own, &keys)),
             );
         }
