@@ -84,7 +84,7 @@ impl Serve {
         let mut options = Options::new(models, self.store.open()?);
         options.www = self.www.clone();
         if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {
-            options.commit_entries = most;
+            options.limits.commit_entries = std::cmp::max(1, most);
         }
         let server = Server::start(options)?;
         let listen = |source| CliError::Listen { address: self.listen.clone(), source };

@@ -25,7 +25,19 @@ pub enum Told {
     CutOff(StreamId, Seq),
 }
 
-/// Where a session is told things.
+/// Where a session is told things. The server's own is [`Address`].
+pub trait Recipient: Clone {
+    /// Answers an open question.
+    fn answer(&self, stream: &StreamId, answer: Answer);
+
+    /// Tells a commit. False: the session does not keep up, or is gone.
+    fn offer(&self, commit: &Arc<Commit>) -> bool;
+
+    /// Tells a session that did not keep up: it hears no more of that stream, whose head is this.
+    fn cut_off(&self, stream: &StreamId, head: Seq);
+}
+
+/// Where a socket's session is told things: the other end is its [`Mailbox`].
 #[derive(Clone, Debug)]
 pub struct Address {
     // Not bounded by itself: commits are counted below, and each session has a bounded number of
@@ -55,14 +67,12 @@ pub fn mailbox() -> (Address, Mailbox) {
     (Address { sender, waiting: Arc::clone(&waiting) }, Mailbox { receiver, waiting })
 }
 
-impl Address {
-    /// Answers an open question.
-    pub fn answer(&self, stream: &StreamId, answer: Answer) {
+impl Recipient for Address {
+    fn answer(&self, stream: &StreamId, answer: Answer) {
         // A session that is gone needs no answer.
         let _ = self.sender.send(Told::Answer(stream.clone(), answer));
     }
 
-    /// False: the session does not keep up, or is gone.
     fn offer(&self, commit: &Arc<Commit>) -> bool {
         let full = self.waiting.commits.load(Ordering::Relaxed) >= limits::SOCKET_QUEUE_COMMITS
             || self.waiting.bytes.load(Ordering::Relaxed) >= limits::SOCKET_QUEUE_BYTES;
@@ -72,6 +82,11 @@ impl Address {
         self.waiting.commits.fetch_add(1, Ordering::Relaxed);
         self.waiting.bytes.fetch_add(commit.bytes(), Ordering::Relaxed);
         self.sender.send(Told::Commit(Arc::clone(commit))).is_ok()
+    }
+
+    fn cut_off(&self, stream: &StreamId, head: Seq) {
+        // A session that is gone need not know.
+        let _ = self.sender.send(Told::CutOff(stream.clone(), head));
     }
 }
 
@@ -88,14 +103,20 @@ impl Mailbox {
 }
 
 /// The listeners of streams.
-#[derive(Debug, Default)]
-pub struct Hub {
-    streams: BTreeMap<StreamId, BTreeMap<SessionId, Address>>,
+#[derive(Debug)]
+pub struct Hub<T> {
+    streams: BTreeMap<StreamId, BTreeMap<SessionId, T>>,
 }
 
-impl Hub {
+impl<T> Default for Hub<T> {
+    fn default() -> Self {
+        Self { streams: BTreeMap::new() }
+    }
+}
+
+impl<T: Recipient> Hub<T> {
     /// From here on that session is told each commit of the stream.
-    pub fn subscribe(&mut self, stream: &StreamId, session: SessionId, address: Address) {
+    pub fn subscribe(&mut self, stream: &StreamId, session: SessionId, address: T) {
         self.streams.entry(stream.clone()).or_default().insert(session, address);
     }
 
@@ -116,7 +137,7 @@ impl Hub {
         listeners.retain(|_, address| {
             let kept = address.offer(commit);
             if !kept {
-                let _ = address.sender.send(Told::CutOff(commit.stream.clone(), head));
+                address.cut_off(&commit.stream, head);
             }
             kept
         });

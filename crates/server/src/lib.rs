@@ -9,8 +9,8 @@
 //!   HTTP ───────────────┘     └── hub             └── log (SQLite, memory)
 //! ```
 //!
-//! [`session`] and [`stream`] decide and do no I/O; `socket.rs`, `http.rs` and [`shard`] do the
-//! I/O and decide nothing. All limits stand in [`limits`].
+//! [`session`], [`shard`] and [`stream`] decide and do no I/O; `socket.rs`, `http.rs` and
+//! `threads.rs` do the I/O and decide nothing. All limits stand in [`limits`].
 #![forbid(unsafe_code)]
 
 pub mod action;
@@ -28,6 +28,7 @@ pub mod session;
 pub mod shard;
 mod socket;
 pub mod stream;
+mod threads;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -41,11 +42,13 @@ use twinstore_protocol::StreamId;
 
 use crate::error::HttpError;
 use crate::hub::{Address, Told, mailbox};
+use crate::limits::Limits;
 use crate::log::{Log, WriteError};
 use crate::model::Models;
 use crate::reducer::QuickJs;
-use crate::shard::{Shards, Shared};
+use crate::shard::Shared;
 use crate::stream::ask::{Answer, Ask, Command, SessionId};
+use crate::threads::Shards;
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -58,8 +61,8 @@ pub struct Options {
     pub www: Option<PathBuf>,
     /// Threads for reducers.
     pub threads: usize,
-    /// The most entries in one commit.
-    pub commit_entries: usize,
+    /// What workers and sessions keep to.
+    pub limits: Limits,
 }
 
 impl Options {
@@ -68,13 +71,14 @@ impl Options {
     pub fn new(models: Models, log: Arc<dyn Log>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.min(limits::REDUCER_THREADS);
-        Self { models, log, www: None, threads, commit_entries: limits::COMMIT_ENTRIES }
+        Self { models, log, www: None, threads, limits: Limits::DEFAULT }
     }
 }
 
 /// A running server, without its listener.
 #[derive(Debug)]
 pub struct Server {
+    limits: Limits,
     models: Arc<Models>,
     log: Arc<dyn Log>,
     shards: Shards,
@@ -112,10 +116,11 @@ impl Server {
             models: Arc::clone(&models),
             log: Arc::clone(&options.log),
             engine: Arc::new(QuickJs),
-            commit_entries: options.commit_entries.max(1),
+            limits: options.limits,
         };
         let shards = Shards::start(options.threads, &shared).map_err(ServerError::Thread)?;
         Ok(Arc::new(Self {
+            limits: options.limits,
             models,
             log: options.log,
             shards,
@@ -134,6 +139,10 @@ impl Server {
 
     pub(crate) fn models(&self) -> &Arc<Models> {
         &self.models
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn log(&self) -> &Arc<dyn Log> {

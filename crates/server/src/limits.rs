@@ -6,6 +6,56 @@ use std::time::Duration;
 
 pub use twinstore_protocol::WireLimits;
 
+/// What a stream's worker and a twin's session keep to. The simulation sets them small, to meet them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// What the wire takes of twins.
+    pub wire: WireLimits,
+    /// How often a client is asked to ping, in milliseconds.
+    pub ping_ms: u32,
+    /// Entries in one commit of one stream.
+    pub commit_entries: usize,
+    /// Submissions that may wait for one stream; the next is refused as busy.
+    pub stream_queue: usize,
+    /// Streams that one reducer thread keeps loaded while nobody listens to them.
+    pub streams_idle: usize,
+    /// Events in one page of a catch-up.
+    pub page_events: usize,
+    /// A cursor further behind than this gets a snapshot.
+    pub catch_up_events: u64,
+    /// Events after which a stream's state is stored again.
+    pub snapshot_every: u64,
+    /// Bytes of state text in one part of a snapshot. Escaping may double them.
+    pub snapshot_part_bytes: usize,
+    /// Rejections listed for one client.
+    pub rejections_listed: usize,
+    /// Clients whose last number is kept in memory per stream; the log knows the others.
+    pub clients_cached: usize,
+}
+
+impl Limits {
+    /// The limits where nobody says otherwise.
+    pub const DEFAULT: Self = Self {
+        wire: WIRE,
+        ping_ms: PING_MS,
+        commit_entries: 1_000,
+        stream_queue: 4_096,
+        streams_idle: 64,
+        page_events: PAGE_EVENTS,
+        catch_up_events: 5_000,
+        snapshot_every: 1_000,
+        snapshot_part_bytes: 256 << 10,
+        rejections_listed: 100,
+        clients_cached: 10_000,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 /// What the wire takes.
 pub const WIRE: WireLimits = WireLimits::DEFAULT;
 
@@ -37,12 +87,6 @@ pub const SOCKET_QUEUE_COMMITS: usize = 1_024;
 /// Bytes of commits that may wait for one socket before it is cut off from the stream.
 pub const SOCKET_QUEUE_BYTES: usize = 8 << 20;
 
-/// Submissions that may wait for one stream; the next is refused as busy.
-pub const STREAM_QUEUE: usize = 4_096;
-
-/// Entries in one commit of one stream.
-pub const COMMIT_ENTRIES: usize = 1_000;
-
 /// Bytes of actions in one commit of one stream, so that its frame stays under the frame limit.
 pub const COMMIT_BYTES: usize = 512 << 10;
 
@@ -55,26 +99,8 @@ pub const PAGE_EVENTS: usize = 500;
 /// Bytes of one page of a catch-up (the event that reaches it is the last).
 pub const PAGE_BYTES: usize = 256 << 10;
 
-/// A cursor further behind than this gets a snapshot.
-pub const CATCH_UP_EVENTS: u64 = 5_000;
-
-/// Bytes of state text in one part of a snapshot. Escaping may double them.
-pub const SNAPSHOT_PART_BYTES: usize = 256 << 10;
-
-/// Events after which a stream's state is stored again.
-pub const SNAPSHOT_EVERY: u64 = 1_000;
-
 /// Snapshots kept of one stream.
 pub const SNAPSHOTS_KEPT: u32 = 2;
-
-/// Rejections listed for one client.
-pub const REJECTIONS_LISTED: usize = 100;
-
-/// Clients whose last number is kept in memory per stream; the log knows the others.
-pub const CLIENTS_CACHED: usize = 10_000;
-
-/// Streams that one reducer thread keeps loaded while nobody listens to them.
-pub const STREAMS_IDLE: usize = 64;
 
 /// Events in one answer of `GET …/events`.
 pub const HTTP_EVENTS: usize = 1_000;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use twinstore_protocol::{ClientId, Seq, StreamId, code};
 
+use crate::limits::Limits;
 use crate::model::Models;
 use crate::stream::ask::{Answer, Ask, SessionId};
 use crate::stream::commit::{Commit, Text};
@@ -80,8 +81,8 @@ enum Speaks {
 impl Session {
     /// A session of the twin protocol.
     #[must_use]
-    pub fn twin(id: SessionId, models: Arc<Models>) -> Self {
-        Self::new(Speaks::Twin(twin::Twin::new(id, models)))
+    pub fn twin(id: SessionId, models: Arc<Models>, limits: Limits) -> Self {
+        Self::new(Speaks::Twin(twin::Twin::new(id, models, limits)))
     }
 
     /// A session of a thin client.

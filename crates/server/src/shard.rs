@@ -1,22 +1,18 @@
-//! The reducer threads: each owns the workers of its streams, and feeds them.
+//! A shard: the workers of some streams, and who listens to them.
 //!
-//! A runtime of a model lives on one thread, so a stream does: which one follows from its name.
-//! Appends of many streams are under way at once, so that they share commits.
-//! Not here: what a worker does (`stream.rs`).
+//! A runtime of a model lives on one thread, so a stream does, and with it its shard. Sans-IO but for
+//! reads of the log: appends are orders, time is handed in.
+//! Not here: threads (`threads.rs`), what a worker does (`stream.rs`).
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use twinstore_protocol::StreamId;
+use twinstore_protocol::{LogId, StreamId};
 
-use crate::hub::{Address, Hub};
-use crate::limits;
-use crate::log::{AppendError, Head, Log};
+use crate::hub::{Hub, Recipient};
+use crate::limits::Limits;
+use crate::log::{Append, AppendError, Head, Log};
 use crate::model::Models;
-use crate::random;
 use crate::reducer::ReducerEngine;
 use crate::stream::ask::{Answer, Command};
 use crate::stream::{Config, Input, Output, Worker};
@@ -30,109 +26,38 @@ pub struct Shared {
     pub log: Arc<dyn Log>,
     /// What models run in.
     pub engine: Arc<dyn ReducerEngine>,
-    /// The most entries in one commit.
-    pub commit_entries: usize,
+    /// What workers keep to.
+    pub limits: Limits,
 }
 
-/// The reducer threads.
-#[derive(Debug)]
-pub struct Shards {
-    // Not bounded here: each session has a bounded number of open questions, and each stream one
-    // append under way.
-    inboxes: Vec<Sender<Message>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
+/// Gives the id of a log that is begun: random, and not made here.
+pub type NewLog = Box<dyn FnMut() -> LogId>;
 
-#[derive(Debug)]
-enum Message {
-    Asked(StreamId, Command<Address>),
-    Appended(StreamId, Result<Head, AppendError>),
-    Stop,
-}
-
-impl Shards {
-    /// Starts so many threads.
-    ///
-    /// # Errors
-    /// The system's, where it gives no thread.
-    pub fn start(count: usize, shared: &Shared) -> std::io::Result<Self> {
-        let mut inboxes = Vec::new();
-        let mut threads = Vec::new();
-        for number in 0..count.max(1) {
-            let (sender, inbox) = channel();
-            let (shared, own) = (shared.clone(), sender.clone());
-            let builder = thread::Builder::new()
-                .name(format!("reducer-{number}"))
-                .stack_size(limits::THREAD_STACK);
-            // Workers hold runtimes, which cannot be sent: the shard is made on its thread.
-            threads.push(builder.spawn(move || Shard::new(shared, own).run(&inbox))?);
-            inboxes.push(sender);
-        }
-        Ok(Self { inboxes, threads: Mutex::new(threads) })
-    }
-
-    /// Hands a question to the stream's worker.
-    pub fn ask(&self, stream: &StreamId, command: Command<Address>) {
-        let message = Message::Asked(stream.clone(), command);
-        if let Err(unsent) = self.inbox(stream).send(message)
-            && let Message::Asked(stream, command) = unsent.0
-        {
-            command.to.answer(&stream, Answer::Unavailable);
-        }
-    }
-
-    /// Lets all workers finish what was handed to them and keep their snapshots, and ends the
-    /// threads.
-    pub fn stop(&self) {
-        for inbox in &self.inboxes {
-            // A thread that is gone needs no telling.
-            let _ = inbox.send(Message::Stop);
-        }
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a reducer thread had panicked");
-            }
-        }
-    }
-
-    fn inbox(&self, stream: &StreamId) -> &Sender<Message> {
-        let mut hasher = DefaultHasher::new();
-        stream.hash(&mut hasher);
-        let place = hasher.finish() % self.inboxes.len() as u64;
-        &self.inboxes[usize::try_from(place).unwrap_or(0)]
-    }
-}
-
-struct Shard {
+/// Workers by stream. `T` is where those who ask are told things.
+pub struct Shard<T> {
     shared: Shared,
-    own: Sender<Message>,
-    workers: BTreeMap<StreamId, Worker<Address>>,
-    hub: Hub,
+    new_log: NewLog,
+    workers: BTreeMap<StreamId, Worker<T>>,
+    hub: Hub<T>,
+    appends: VecDeque<Append>,
 }
 
-impl Shard {
-    fn new(shared: Shared, own: Sender<Message>) -> Self {
-        Self { shared, own, workers: BTreeMap::new(), hub: Hub::default() }
+impl<T> std::fmt::Debug for Shard<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard").field("streams", &self.workers.keys()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Recipient> Shard<T> {
+    /// A shard without streams.
+    #[must_use]
+    pub fn new(shared: Shared, new_log: NewLog) -> Self {
+        let (workers, hub, appends) = (BTreeMap::new(), Hub::default(), VecDeque::new());
+        Self { shared, new_log, workers, hub, appends }
     }
 
-    fn run(mut self, inbox: &Receiver<Message>) {
-        let mut stopping = false;
-        while !(stopping && self.workers.values().all(Worker::is_idle)) {
-            let Ok(message) = inbox.recv() else { return };
-            match message {
-                Message::Asked(stream, command) => self.asked(&stream, command),
-                Message::Appended(stream, outcome) => self.feed(&stream, Input::Appended(outcome)),
-                Message::Stop => stopping = true,
-            }
-        }
-        while let Some((stream, _)) = self.workers.first_key_value() {
-            self.unload(&stream.clone());
-        }
-    }
-
-    fn asked(&mut self, stream: &StreamId, command: Command<Address>) {
+    /// Somebody asks about a stream.
+    pub fn asked(&mut self, now: u64, stream: &StreamId, command: Command<T>) {
         if !self.workers.contains_key(stream) {
             let Some(model) = self.shared.models.get(stream.model()) else {
                 return command.to.answer(stream, Answer::Unavailable);
@@ -142,28 +67,45 @@ impl Shard {
                 model: Arc::clone(model),
                 log: Arc::clone(&self.shared.log),
                 engine: Arc::clone(&self.shared.engine),
-                new_log: random::log_id(),
-                commit_entries: self.shared.commit_entries,
+                new_log: (self.new_log)(),
+                limits: self.shared.limits,
             };
-            self.make_room();
+            self.make_room(now);
             self.workers.insert(stream.clone(), Worker::new(config));
         }
-        self.feed(stream, Input::Asked(command));
+        self.feed(now, stream, Input::Asked(command));
     }
 
-    fn feed(&mut self, stream: &StreamId, input: Input<Address>) {
+    /// An append that was ordered has this outcome.
+    pub fn appended(&mut self, now: u64, stream: &StreamId, outcome: Result<Head, AppendError>) {
+        self.feed(now, stream, Input::Appended(outcome));
+    }
+
+    /// The next append to be made, oldest first. Its outcome is told by [`Shard::appended`].
+    #[must_use]
+    pub fn poll_append(&mut self) -> Option<Append> {
+        self.appends.pop_front()
+    }
+
+    /// True where nothing waits and nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.workers.values().all(Worker::is_idle)
+    }
+
+    /// Keeps the states and drops the workers.
+    pub fn stop(&mut self, now: u64) {
+        while let Some((stream, _)) = self.workers.first_key_value() {
+            self.unload(now, &stream.clone());
+        }
+    }
+
+    fn feed(&mut self, now: u64, stream: &StreamId, input: Input<T>) {
         let Some(worker) = self.workers.get_mut(stream) else { return };
-        worker.handle_input(random::now(), input);
+        worker.handle_input(now, input);
         while let Some(output) = worker.poll_output() {
             match output {
-                Output::Append(append) => {
-                    let (own, stream) = (self.own.clone(), stream.clone());
-                    let done = Box::new(move |outcome| {
-                        // The thread outlives its appends: it waits for them when it stops.
-                        let _ = own.send(Message::Appended(stream, outcome));
-                    });
-                    self.shared.log.append(append, done);
-                }
+                Output::Append(append) => self.appends.push_back(append),
                 Output::Publish(commit) => self.hub.publish(&commit),
                 Output::Subscribe(address, session) => {
                     self.hub.subscribe(stream, session, address);
@@ -176,8 +118,8 @@ impl Shard {
     }
 
     /// Unloads a stream that nobody listens to where many are loaded.
-    fn make_room(&mut self) {
-        if self.workers.len() < limits::STREAMS_IDLE {
+    fn make_room(&mut self, now: u64) {
+        if self.workers.len() < self.shared.limits.streams_idle {
             return;
         }
         let unused = self
@@ -186,12 +128,12 @@ impl Shard {
             .find(|(stream, worker)| worker.is_idle() && !self.hub.listens(stream))
             .map(|(stream, _)| stream.clone());
         if let Some(stream) = unused {
-            self.unload(&stream);
+            self.unload(now, &stream);
         }
     }
 
-    fn unload(&mut self, stream: &StreamId) {
-        self.feed(stream, Input::Stopping);
+    fn unload(&mut self, now: u64, stream: &StreamId) {
+        self.feed(now, stream, Input::Stopping);
         self.workers.remove(stream);
     }
 }

@@ -20,7 +20,7 @@ use self::ask::{Answer, Ask, Command, Missing, Outcome, SessionId, Settled};
 use self::batch::{Batch, Broken, Queued, Took};
 use self::commit::Commit;
 use self::replica::Replica;
-use crate::limits;
+use crate::limits::Limits;
 use crate::log::{Append, AppendError, Head, Log, Snapshot, StoredModel};
 use crate::reducer::ReducerEngine;
 
@@ -37,8 +37,8 @@ pub struct Config {
     pub engine: Arc<dyn ReducerEngine>,
     /// The id of the log that the stream's first event begins: random, and not made here.
     pub new_log: LogId,
-    /// The most entries in one commit.
-    pub commit_entries: usize,
+    /// What it keeps to.
+    pub limits: Limits,
 }
 
 /// What a worker is told. `T` is an answer's address.
@@ -131,7 +131,7 @@ impl<T: Clone> Worker<T> {
 
     fn enqueue(&mut self, command: Command<T>) {
         let queued = Queued::new(command);
-        if self.queue.len() >= limits::STREAM_QUEUE
+        if self.queue.len() >= self.config.limits.stream_queue
             && let Some(refused) =
                 queued.as_refused(code::BUSY, "the stream's queue is full: send again later")
         {
@@ -223,7 +223,8 @@ impl<T: Clone> Worker<T> {
         match outcome {
             Ok(head) => {
                 assert_eq!(head.chain, flight.chain, "I8: the append that was ordered is durable");
-                replica.advance(head, flight.commit.events.len());
+                let cached = self.config.limits.clients_cached;
+                replica.advance(head, flight.commit.events.len(), cached);
                 self.phase = Phase::Ready(replica);
                 self.tell(&flight.commit, flight.settling);
             }
@@ -249,7 +250,7 @@ impl<T: Clone> Worker<T> {
             queued.committed(commit);
             self.settle(queued);
         }
-        self.keep_snapshot(limits::SNAPSHOT_EVERY);
+        self.keep_snapshot(self.config.limits.snapshot_every);
     }
 
     /// The reducer failed at what decides nothing: it is dropped, and so is the batch.

@@ -35,7 +35,7 @@ pub(super) async fn sync(
         .max_frame_size(limits::READ_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let session = match subscription {
-            None => Session::twin(id, Arc::clone(server.models())),
+            None => Session::twin(id, Arc::clone(server.models()), *server.limits()),
             Some(wanted) => Session::thin(id, random::client_id(random::now()), wanted),
         };
         socket::run(socket, server, id, session).await;

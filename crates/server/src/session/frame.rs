@@ -6,7 +6,6 @@ use twinstore_protocol::{
 };
 
 use crate::event::json;
-use crate::limits;
 use crate::stream::ask::{Outcome, Refused, State};
 
 /// A message as a frame: its JSON text with `t` in front.
@@ -33,9 +32,10 @@ pub(super) fn snapshot_frames(
     schema: u32,
     state: &State,
     rows: &[ClientRow],
+    part_bytes: usize,
 ) -> Vec<String> {
     let body = format!(r#"{{"state":{},"clients":{}}}"#, state.state, json(&rows));
-    let pieces = pieces(&body, limits::SNAPSHOT_PART_BYTES);
+    let pieces = pieces(&body, part_bytes);
     let parts = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
     let part = |(part, data): (u32, &&str)| SnapshotPart {
         stream: stream.clone(),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use twinstore_protocol::{ClientId, N, Seq, StreamId, code};
+use twinstore_protocol::{ClientId, N, Seq, StreamId, WireLimits, code};
 
 use super::twin::{self, Bad, Left};
 use crate::action::ActionText;
@@ -40,12 +40,12 @@ pub(super) fn read(text: &str) -> Result<Pushed, Bad> {
 }
 
 /// The entries up to the first whose action cannot be taken, which is refused.
-pub(super) fn submission(entries: Vec<Entry>) -> Result<Submission, Left> {
-    check_size(&entries)?;
+pub(super) fn submission(entries: Vec<Entry>, wire: &WireLimits) -> Result<Submission, Left> {
+    check_size(&entries, wire)?;
     let mut submission = Submission::default();
     for entry in entries {
         let Entry { client, n, from, action, .. } = entry;
-        match ActionText::inspect(action.get(), &limits::WIRE) {
+        match ActionText::inspect(action.get(), wire) {
             Ok(action) => {
                 let number = Number::Given { n, from };
                 submission.entries.push(Submitted { client, number, action });
@@ -69,8 +69,8 @@ fn is_sound(entry: &Entry) -> bool {
         && entry.n.0 <= Seq::MAX.0
 }
 
-fn check_size(entries: &[Entry]) -> Result<(), Left> {
-    let (actions_max, bytes_max) = (limits::WIRE.batch_actions, limits::WIRE.batch_bytes);
+fn check_size(entries: &[Entry], wire: &WireLimits) -> Result<(), Left> {
+    let (actions_max, bytes_max) = (wire.batch_actions, wire.batch_bytes);
     let bytes: usize = entries.iter().map(|entry| entry.action.get().len()).sum();
     // One entry alone is refused by its own limit, so that the client learns which one it is.
     let too_large = entries.len() > 1 && bytes > bytes_max as usize;

@@ -19,7 +19,7 @@ fn twin() -> Session {
         source: String::new(),
     };
     let models = crate::model::together([model]).expect("one model");
-    Session::twin(SessionId(1), Arc::new(models))
+    Session::twin(SessionId(1), Arc::new(models), Limits::DEFAULT)
 }
 
 fn outputs(session: &mut Session) -> Vec<Output> {

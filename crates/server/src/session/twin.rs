@@ -18,7 +18,7 @@ use super::frame::{error_frame, frame, snapshot_frames};
 use super::push::{self, Pushed};
 use super::{Input, Output, close, fault};
 use crate::event::StoredEvent;
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::log::StoredModel;
 use crate::model::Models;
 use crate::stream::ask::{
@@ -33,6 +33,7 @@ type Outputs = VecDeque<Output>;
 pub(super) struct Twin {
     id: SessionId,
     models: Arc<Models>,
+    limits: Limits,
     streams: BTreeMap<StreamId, Stream>,
 }
 
@@ -82,8 +83,8 @@ pub(super) struct Bad {
 }
 
 impl Twin {
-    pub(super) fn new(id: SessionId, models: Arc<Models>) -> Self {
-        Self { id, models, streams: BTreeMap::new() }
+    pub(super) fn new(id: SessionId, models: Arc<Models>, limits: Limits) -> Self {
+        Self { id, models, limits, streams: BTreeMap::new() }
     }
 
     pub(super) fn streams(&self) -> Vec<StreamId> {
@@ -178,9 +179,10 @@ impl Twin {
     /// before the last one's answer is, though that one's events were sent.
     fn push(&mut self, pushed: Pushed, outputs: &mut Outputs) -> Result<(), Left> {
         let model = self.model(&pushed.stream)?;
+        let wire = self.limits.wire;
         let state = self.here(&pushed.stream, "a push")?;
         check_schema(pushed.schema, &model)?;
-        let submission = push::submission(pushed.entries)?;
+        let submission = push::submission(pushed.entries, &wire)?;
         state.name(submission.entries.iter().map(|entry| &entry.client));
         state.ask(Asked::Push, &pushed.stream, Ask::Submit(submission), outputs);
         Ok(())
@@ -255,8 +257,8 @@ impl Twin {
             clients: joined.rows.clone(),
             schema: model.schema,
             model: model.hash.clone(),
-            limits: limits::WIRE,
-            ping_ms: limits::PING_MS,
+            limits: self.limits.wire,
+            ping_ms: self.limits.ping_ms,
             subject: None,
         };
         send(frame(tag::WELCOME, &welcome), outputs);
@@ -268,7 +270,8 @@ impl Twin {
             Missing::State(state) => {
                 let schema = self.models.get(stream.model()).map_or(0, |model| model.schema);
                 let log = joined.log.as_ref();
-                for part in snapshot_frames(stream, log, schema, &state, &joined.rows) {
+                let bytes = self.limits.snapshot_part_bytes;
+                for part in snapshot_frames(stream, log, schema, &state, &joined.rows, bytes) {
                     send(part, outputs);
                 }
                 self.go_live(stream);

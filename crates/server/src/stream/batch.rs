@@ -261,13 +261,13 @@ impl Batch {
     fn has_room(&self, config: &Config, submission: &Submission) -> bool {
         let bytes: usize = submission.entries.iter().map(|e| e.action.as_str().len()).sum();
         self.is_empty()
-            || (self.events.len() + submission.entries.len() <= config.commit_entries
+            || (self.events.len() + submission.entries.len() <= config.limits.commit_entries
                 && self.bytes + bytes <= limits::COMMIT_BYTES)
     }
 
     fn is_full(&self, config: &Config, entry: &Submitted) -> bool {
         !self.is_empty()
-            && (self.events.len() >= config.commit_entries
+            && (self.events.len() >= config.limits.commit_entries
                 || self.bytes + entry.action.as_str().len() > limits::COMMIT_BYTES)
     }
 

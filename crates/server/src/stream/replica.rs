@@ -45,12 +45,12 @@ impl Replica {
         })
     }
 
-    pub(super) fn advance(&mut self, head: Head, events: usize) {
+    pub(super) fn advance(&mut self, head: Head, events: usize, clients_cached: usize) {
         self.seq = head.seq;
         self.chain = head.chain;
         self.log = Some(head.log);
         self.since_snapshot += events as u64;
-        if self.clients.len() > limits::CLIENTS_CACHED {
+        if self.clients.len() > clients_cached {
             self.clients.clear();
         }
     }
@@ -72,7 +72,7 @@ impl Replica {
             None => self.seq == Seq(0) && !join.empty_too,
         };
         let after = join.cursor.as_ref().map_or(Seq(0), |cursor| cursor.seq);
-        let missing = if held && self.seq.0 - after.0 <= limits::CATCH_UP_EVENTS {
+        let missing = if held && self.seq.0 - after.0 <= config.limits.catch_up_events {
             Missing::Events(self.page(config, after)?)
         } else {
             let (seq, chain) = (self.seq, self.chain.clone());
@@ -101,7 +101,7 @@ impl Replica {
                 &config.stream,
                 &asked.client,
                 asked.from,
-                limits::REJECTIONS_LISTED,
+                config.limits.rejections_listed,
             )?;
             Ok(ClientRow { client: asked.client.clone(), last, rejections })
         };
@@ -109,7 +109,8 @@ impl Replica {
     }
 
     pub(super) fn page(&self, config: &Config, after: Seq) -> Result<Page, Broken> {
-        let page = crate::log::Page { events: limits::PAGE_EVENTS, bytes: limits::PAGE_BYTES };
+        let page =
+            crate::log::Page { events: config.limits.page_events, bytes: limits::PAGE_BYTES };
         let mut events = config.log.read(&config.stream, after, page)?;
         events.retain(|event| event.seq <= self.seq);
         let reached = events.last().map_or(after, |event| event.seq);

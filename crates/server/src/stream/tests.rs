@@ -41,7 +41,7 @@ impl World {
             log: Arc::<MemoryLog>::clone(&log),
             engine: Arc::new(QuickJs),
             new_log: LogId("L".to_owned()),
-            commit_entries,
+            limits: Limits { commit_entries, ..Limits::DEFAULT },
         };
         Self { worker: Worker::new(config), log, ordered: None, said: String::new() }
     }

@@ -1,0 +1,127 @@
+//! The reducer threads: each feeds a shard with what is asked and what became of its appends.
+//!
+//! Appends of many streams are under way at once, so that they share commits.
+//! Not here: what a shard does (`shard.rs`).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use twinstore_protocol::StreamId;
+
+use crate::hub::{Address, Recipient};
+use crate::limits;
+use crate::log::{AppendError, Head};
+use crate::random;
+use crate::shard::{Shard, Shared};
+use crate::stream::ask::{Answer, Command};
+
+/// The reducer threads.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    // Not bounded here: each session has a bounded number of open questions, and each stream one
+    // append under way.
+    inboxes: Vec<Sender<Message>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Asked(StreamId, Command<Address>),
+    Appended(StreamId, Result<Head, AppendError>),
+    Stop,
+}
+
+impl Shards {
+    /// Starts so many threads.
+    ///
+    /// # Errors
+    /// The system's, where it gives no thread.
+    pub(crate) fn start(count: usize, shared: &Shared) -> std::io::Result<Self> {
+        let mut inboxes = Vec::new();
+        let mut threads = Vec::new();
+        for number in 0..count.max(1) {
+            let (sender, inbox) = channel();
+            let (shared, own) = (shared.clone(), sender.clone());
+            let builder = thread::Builder::new()
+                .name(format!("reducer-{number}"))
+                .stack_size(limits::THREAD_STACK);
+            // Workers hold runtimes, which cannot be sent: the shard is made on its thread.
+            threads.push(builder.spawn(move || Thread::new(shared, own).run(&inbox))?);
+            inboxes.push(sender);
+        }
+        Ok(Self { inboxes, threads: Mutex::new(threads) })
+    }
+
+    /// Hands a question to the stream's worker.
+    pub(crate) fn ask(&self, stream: &StreamId, command: Command<Address>) {
+        let message = Message::Asked(stream.clone(), command);
+        if let Err(unsent) = self.inbox(stream).send(message)
+            && let Message::Asked(stream, command) = unsent.0
+        {
+            command.to.answer(&stream, Answer::Unavailable);
+        }
+    }
+
+    /// Lets all workers finish what was handed to them and keep their snapshots, and ends the
+    /// threads.
+    pub(crate) fn stop(&self) {
+        for inbox in &self.inboxes {
+            // A thread that is gone needs no telling.
+            let _ = inbox.send(Message::Stop);
+        }
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a reducer thread had panicked");
+            }
+        }
+    }
+
+    fn inbox(&self, stream: &StreamId) -> &Sender<Message> {
+        let mut hasher = DefaultHasher::new();
+        stream.hash(&mut hasher);
+        let place = hasher.finish() % self.inboxes.len() as u64;
+        &self.inboxes[usize::try_from(place).unwrap_or(0)]
+    }
+}
+
+struct Thread {
+    shard: Shard<Address>,
+    shared: Shared,
+    own: Sender<Message>,
+}
+
+impl Thread {
+    fn new(shared: Shared, own: Sender<Message>) -> Self {
+        Self { shard: Shard::new(shared.clone(), Box::new(random::log_id)), shared, own }
+    }
+
+    fn run(mut self, inbox: &Receiver<Message>) {
+        let mut stopping = false;
+        while !(stopping && self.shard.is_idle()) {
+            let Ok(message) = inbox.recv() else { return };
+            let now = random::now();
+            match message {
+                Message::Asked(stream, command) => self.shard.asked(now, &stream, command),
+                Message::Appended(stream, outcome) => self.shard.appended(now, &stream, outcome),
+                Message::Stop => stopping = true,
+            }
+            self.append();
+        }
+        self.shard.stop(random::now());
+    }
+
+    fn append(&mut self) {
+        while let Some(append) = self.shard.poll_append() {
+            let (own, stream) = (self.own.clone(), append.stream.clone());
+            let done = Box::new(move |outcome| {
+                // The thread outlives its appends: it waits for them when it stops.
+                let _ = own.send(Message::Appended(stream, outcome));
+            });
+            self.shared.log.append(append, done);
+        }
+    }
+}
