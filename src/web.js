@@ -233,6 +233,21 @@ export function localStorageWorks() {
   }
 }
 
+/**
+ * Makes Chromium's IndexedDB go on in a new log file, by making and deleting a database.
+ *
+ * A browser that is killed while it writes leaves half a record at the end of the log. The next start reads it
+ * rightly, but writes on behind it; the start after that finds the log damaged and throws all of it away.
+ */
+export function beginNewLog() {
+  const name = 'twinstore'
+  const opening = globalThis.indexedDB.open(name)
+  opening.onsuccess = () => {
+    opening.result.close()
+    globalThis.indexedDB.deleteDatabase(name)
+  }
+}
+
 /** Begins a transaction; web-sys keeps the third argument behind an unstable flag. */
 export function transaction(db, stores, write, strict) {
   return db.transaction(stores.split(' '), write ? 'readwrite' : 'readonly', { durability: strict ? 'strict' : 'relaxed' })

@@ -55,6 +55,8 @@ extern "C" {
     pub(crate) fn journal_keys(prefix: &str) -> Array;
     #[wasm_bindgen(js_name = localStorageWorks)]
     pub(crate) fn local_storage_works() -> bool;
+    #[wasm_bindgen(js_name = beginNewLog)]
+    pub(crate) fn begin_new_log();
     #[wasm_bindgen(catch)]
     pub(crate) fn transaction(
         db: &IdbDatabase,

@@ -16,7 +16,7 @@ use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, 
 
 use super::record::{from_cursor, from_entry, from_event, key_of, to_cursor, to_entries, to_event};
 use crate::codec::Item;
-use crate::web::{Fields, float, in_order, once, transaction};
+use crate::web::{Fields, begin_new_log, float, in_order, once, transaction};
 
 const VERSION: u32 = 1;
 const OUTBOX: &str = "outbox";
@@ -67,6 +67,7 @@ pub(super) fn open(name: &str, strict: bool, done: Done<Database>) {
         Ok(request) => request,
         Err(error) => return done(Err(error)),
     };
+    begin_new_log();
     let upgrading = request.clone();
     let upgrade = once(Box::new(move |_| create_stores(&upgrading)));
     request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));

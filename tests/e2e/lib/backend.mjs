@@ -19,6 +19,7 @@ export const MODELS = {
   salesOrder: 'examples/sales-order/reducer.js',
   workout: 'examples/workout/dist/model.js',
   journal: 'tests/e2e/models/journal.js',
+  tally: 'tests/e2e/models/tally.js',
 }
 
 /** The backend under test. `www`: a folder to serve; `batchMax`: the most actions in one commit. */

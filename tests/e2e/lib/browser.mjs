@@ -5,7 +5,7 @@ import { canonical } from '../../../examples/testing.js'
 import { until } from './until.mjs'
 
 /** Without them Chromium talks to its maker's servers; a root user gets no sandbox. */
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+export const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync']
 const settings = () => ({ executablePath: findBrowser().chromium, args: FLAGS })
 

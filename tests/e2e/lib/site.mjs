@@ -9,13 +9,16 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'applic
 const FOLDERS = { '/dist/': 'dist', '/pages/': 'tests/e2e/pages', '/models/': 'tests/e2e/models', '/examples/': 'examples' }
 const VENDOR = { '/vendor/redux.js': 'redux', '/vendor/toolkit.js': '@reduxjs/toolkit' }
 
-/** `onMark`: called when a page asks for `/mark`, which is never answered: the page hangs in that very task. */
+/** `onMark`: called when a page asks for `/mark?…`, with what stands there; how a page tells that it is at a point. */
 export async function startSite() {
   const bundles = new Map()
   const site = { onMark: () => {} }
   const server = createServer(async (request, response) => {
-    const path = new URL(request.url, 'http://site').pathname
-    if (path === '/mark') return site.onMark()
+    const { pathname: path, search } = new URL(request.url, 'http://site')
+    if (path === '/mark') {
+      site.onMark(search.slice(1))
+      return response.writeHead(204).end()
+    }
     try {
       const body = VENDOR[path] ? await bundled(bundles, VENDOR[path]) : readFileSync(fileOf(path))
       response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', 'cache-control': 'no-store' })

@@ -9,6 +9,7 @@ import { createTwin, init } from 'twinstore'
 
 const MODULES = {
   journal: '/models/journal.js',
+  tally: '/models/tally.js',
   salesOrder: '/examples/sales-order/reducer.js',
   workout: '/examples/workout/dist/model.js',
 }
