@@ -3,7 +3,7 @@
  * date and then told to the app; and the stores themselves, held weakly.
  */
 import { Tickets, deferred } from './tickets.js'
-import { type Notices, type PendingAction, type TwinStatus, twinError } from './types.js'
+import { type Notices, type PendingAction, type StorageKind, type TwinStatus, twinError } from './types.js'
 
 const WIRING: Record<string, string> = {
   wiring:
@@ -11,15 +11,30 @@ const WIRING: Record<string, string> = {
   'no-middleware':
     "an action would change a twin's slice, but the twin's middleware is not in this store: add it, last",
 }
+const FAILURES: Record<string, string> = {
+  'bad-url': "the browser does not take `url` for a socket's address",
+  'bad-message': 'the server sent a frame that is no message of this protocol',
+}
 const DIVERGED = 'an accepted event threw in this client’s reducer; the state is taken from the server'
 const RESET = 'the server was reset, or restored from a backup: what was pending is held'
 
 type Listener = (notice: any) => void
 type Emit = (action: unknown) => unknown
 
-/** How a twin answers when a socket opens. */
+/** What a twin does about what the Rust half tells. */
 export interface Answers {
+  /** The socket is open: hello needs a token. */
   opened(turn: number): void
+  /** Own actions up to this number are stored. */
+  stored(n: number): void
+  /** A frame for the tabs that follow. */
+  relay(text: string): void
+  /** What is stored is not what it was. */
+  changed(): void
+  /** The home of the outbox is another one. */
+  moved(): void
+  /** Another tab leads. */
+  outranked(): void
 }
 
 export class Host {
@@ -33,11 +48,14 @@ export class Host {
     head: 0,
     cursor: 0,
     storage: 'opening',
-    role: 'alone',
+    role: 'alone' as TwinStatus['role'],
     outdated: false,
+    schema: 0,
     since: Date.now(),
     lastError: null,
   }
+  /** Stored rows that are no entries. */
+  broken: unknown[] = []
   /** The list that `Core.pending` fills. */
   rows: PendingAction[] = []
   readonly #listeners = new Map<string, Set<Listener>>()
@@ -71,6 +89,15 @@ export class Host {
 
   stored(n: number, inMemory: boolean): void {
     this.tickets.stored(n, inMemory)
+    this.answers?.stored(n)
+  }
+
+  relay(text: string): void {
+    this.answers?.relay(text)
+  }
+
+  changed(): void {
+    this.answers?.changed()
   }
 
   verdict(n: number, seq: number, code: string, reason: string, action: unknown): void {
@@ -96,19 +123,24 @@ export class Host {
         return this.#notice('reset', { held: number, reason: RESET })
       case 'storage':
         this.fail('storage', reason)
-        return this.#notice('storage', { storage: 'memory', reason })
+        this.#notice('storage', { storage: code as StorageKind, reason })
+        return this.answers?.moved()
+      case 'outranked':
+        return this.answers?.outranked()
       default:
-        this.fail(code, WIRING[code] ?? reason)
+        this.fail(code, WIRING[code] ?? FAILURES[code] ?? reason)
         if (WIRING[code]) console.error(WIRING[code])
     }
   }
 
-  status([link, pending, held, head, cursor, storage, outdated]: [any, number, number, number, number, any, boolean]): void {
+  status([link, pending, held, head, cursor, storage, outdated, schema]: [any, number, number, number, number, any, boolean, number]): void {
     const since = link === this.current.link ? this.current.since : Date.now()
-    this.#change({ ...this.current, link, pending, held, head, cursor, storage, outdated, since })
+    this.#change({ ...this.current, link, pending, held, head, cursor, storage, outdated, schema, since })
   }
 
-  restored(): void {
+  /** The rows that could not be read are kept where they are, and counted. */
+  restored(broken: unknown[] | null): void {
+    this.broken = broken ?? []
     this.ready.resolve()
   }
 
@@ -154,6 +186,10 @@ export class Host {
       }
     }
     this.#flushing = false
+  }
+
+  role(role: TwinStatus['role']): void {
+    this.#change({ ...this.current, role })
   }
 
   fail(code: string, message: string): void {

@@ -1,4 +1,5 @@
 /** The options of `createTwin`, checked and completed for the Rust half (`src/host.rs` lists what it reads). */
+import { tabsCanAgree } from './tabs.js'
 import { type TwinOptions, twinError } from './types.js'
 
 export interface Completed {
@@ -19,6 +20,8 @@ export interface Completed {
   schema: number
   initial: unknown
   memory: boolean
+  /** Whether this tab may lead at once: it is alone, or tabs cannot agree here. */
+  leads: boolean
   strict: boolean
   seed: number
   burst: number
@@ -38,12 +41,18 @@ const LIMITS = {
   undecided: 1_000,
 }
 
+/** As the server has it: docs/PROTOCOL.md. */
+// eslint-disable-next-line no-control-regex
+const STREAM = /^[A-Za-z][A-Za-z0-9_]{0,63}\/[^\x00-\x1f\x7f]+$/
+const STREAM_RULE =
+  "`stream` must be `<model>/<name>`: the model's name is a letter followed by up to 63 letters, digits or underscores; the name has at most 200 bytes and no control characters"
+
 /** Throws `bad-option` where an option is missing or of the wrong kind. */
 export function complete(given: TwinOptions<any, any>): Completed {
   demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
   const { url, stream, reducer, validate, storage, user = '', schema = 1 } = given
   demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
-  demand(typeof stream === 'string', '`stream` must be given: `<model>/<name>`')
+  demand(typeof stream === 'string' && STREAM.test(stream) && new TextEncoder().encode(stream).length <= 265, STREAM_RULE)
   demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model')
   demand(validate === undefined || typeof validate === 'function', '`validate` must be a function')
   demand(Number.isInteger(schema) && schema > 0, '`schema` must be a whole number from 1')
@@ -66,6 +75,7 @@ export function complete(given: TwinOptions<any, any>): Completed {
     schema,
     initial: given.snapshot?.state,
     memory: storage === 'memory',
+    leads: storage === 'memory' || !tabsCanAgree(),
     strict: given.durability === 'strict',
     seed: Math.random(),
     ...LIMITS,

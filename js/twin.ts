@@ -2,6 +2,7 @@
 import { Core } from '#wasm'
 import { Host } from './host.js'
 import { type Client, newClient, takeLocks } from './locks.js'
+import { Tabs } from './tabs.js'
 import { type Completed, complete } from './options.js'
 import { type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinOptions, twinError } from './types.js'
 
@@ -35,6 +36,11 @@ class TwinObject implements Twin<any, any> {
   readonly #core: Core
   readonly #sleep: () => void
   readonly #client: Client
+  /** The clients whose verdicts are told here: this page load, and those that are gone. */
+  readonly #ours = new Set<string>()
+  /** Of other tabs' clients, the last number that was asked for. */
+  readonly #seen = new Map<string, number>()
+  #tabs: Tabs | undefined
   #closed = false
 
   constructor(options: Completed) {
@@ -57,9 +63,20 @@ class TwinObject implements Twin<any, any> {
     }
     this.#sleep = onWake(() => {
       core.wake()
+      this.#tabs?.ask()
       void this.#adopt()
     })
-    host.answers = { opened: turn => void this.#answer(turn) }
+    host.answers = {
+      opened: turn => void this.#answer(turn),
+      stored: n => this.#tabs?.stored(this.#client.id, n),
+      relay: text => this.#tabs?.frame(text),
+      changed: () => this.#tabs?.changed(),
+      moved: () => this.#goAlone(),
+      outranked: () => this.#tabs?.stepDown(),
+    }
+    this.#ours.add(this.#client.id)
+    if (!options.leads) this.#tabs = this.#join()
+    host.on('status', ({ link, schema }) => this.#tabs?.link(link === 'online', schema))
     void host.ready.promise.then(() => this.#adopt())
   }
 
@@ -143,11 +160,13 @@ class TwinObject implements Twin<any, any> {
     this.#sleep()
     twins.delete(this.#options.key)
     this.#core.close()
+    this.#tabs?.close()
     this.#client.end()
     this.#host.tickets.close()
   }
 
   forget() {
+    this.#tabs?.close(true)
     this.close()
     return new Promise<void>(resolve => this.#core.erase(resolve))
   }
@@ -169,12 +188,51 @@ class TwinObject implements Twin<any, any> {
     throw twinError('not-pending', `give the \`id\` of a${state ? ` ${state}` : ''} row of pending()`)
   }
 
+  /** With the other tabs of the same stored outbox. */
+  #join(): Tabs {
+    this.#host.role('follower')
+    return new Tabs(this.#options.key, this.#options.schema, {
+      lead: leads => {
+        this.#host.role(leads ? 'leader' : 'follower')
+        this.#core.lead(leads)
+        if (leads) void this.#adopt()
+      },
+      stored: (client, n) => this.#look(client, n),
+      frame: text => this.#core.hear(text),
+      link: (online, schema) => this.#core.relayed(online, schema),
+      changed: () => this.#core.reread(),
+      gone: () => this.close(),
+    })
+  }
+
+  /** The outbox has a home of its own now: no tab shares it. */
+  #goAlone() {
+    if (this.status.storage === 'indexedDB') return this.#tabs?.changed()
+    if (!this.#tabs) return
+    this.#tabs.close()
+    this.#tabs = undefined
+    this.#host.role('alone')
+    this.#core.lead(true)
+  }
+
+  /** Takes in what another tab has stored since the last look. */
+  #look(client: string, n: number) {
+    const seen = this.#seen.get(client) ?? 0
+    if (n <= seen || this.#closed) return
+    this.#seen.set(client, n)
+    this.#core.look(client, seen + 1, false, () => {})
+  }
+
   /** Takes over what clients left that are gone. Without storage of its own a twin has nothing to find. */
   async #adopt() {
-    if (this.#closed) return
-    const clients = await new Promise<string[]>(found => this.#core.strangers(found))
+    if (this.#closed || this.#tabs?.leads === false) return
+    const clients = (await new Promise<string[]>(found => this.#core.clients(found))).filter(client => !this.#ours.has(client))
     const gone = clients.length > 0 ? await takeLocks(this.#options.key, clients) : []
-    if (gone.length > 0 && !this.#closed) await new Promise<void>(done => this.#core.adopt(gone, done))
+    for (const client of gone) {
+      if (this.#closed) return
+      this.#ours.add(client)
+      await new Promise<void>(done => this.#core.look(client, 0, true, done))
+    }
   }
 
   /** The socket is open: says hello with the token that is good now. */

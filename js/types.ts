@@ -57,7 +57,7 @@ export interface TwinOptions<S, A extends Action = Action> {
   user?: string
   /** Asked at each connect. */
   token?: string | (() => string | Promise<string>)
-  /** `'auto'` (default): IndexedDB, else memory. */
+  /** `'auto'` (default): IndexedDB, else localStorage, else memory. */
   storage?: 'auto' | 'indexedDB' | 'memory'
   /** `'strict'`: a power cut loses nothing that `durable` had resolved. Default `'relaxed'`: a killed browser loses nothing. */
   durability?: 'relaxed' | 'strict'
@@ -97,10 +97,12 @@ export interface TwinStatus {
   /** The last place that is applied here. */
   cursor: number
   storage: StorageKind
-  /** `alone`: tabs do not share a socket yet. */
+  /** `leader`: this tab has the socket. `follower`: another one has. `alone`: tabs cannot share one here. */
   role: 'alone' | 'leader' | 'follower'
   /** True: the server's schema is newer than this app's. */
   outdated: boolean
+  /** The schema of the server's model; 0: not heard yet. */
+  schema: number
   /** When the link's state began, milliseconds since 1970. */
   since: number
   lastError: { code: string; message: string } | null

@@ -1,259 +1,189 @@
-//! Frames to text, and from what the browser's JSON made of them.
-//!
-//! The only file that knows the fields of the wire (`docs/PROTOCOL.md`). No serde: reading by it would cost
+//! Frames, to and from what the browser's JSON made of them. `frames.js` puts them together and checks those that
+//! come; it and this file alone know the fields of the wire (`docs/PROTOCOL.md`). No serde: reading by it would cost
 //! the package 23 kB, and actions pass through as the values they are.
 
-use js_sys::JsString;
-use twinstore_engine::{Frame, Message};
-use twinstore_protocol::{
-    Chain, ClientFrom, ClientId, ClientRow, Cursor, Entry, ErrorFrame, Event, Events, LogId, N,
-    Pong, Refused, Rejection, RejectionRow, Seq, SnapshotPart, StreamId, VerdictRow, Verdicts,
-    Welcome, WireLimits, tag,
+use js_sys::{Array, JsString};
+use twinstore_engine::{
+    Engine, Event, Events, Frame, Id, Message, Refusal, SnapshotPart, Standing, Verdict, Welcome,
 };
-use wasm_bindgen::{JsCast, JsValue};
+use twinstore_protocol::{
+    Chain, Cursor, LogId, N, Rejection, Seq, VERSION, VERSION_MIN, WireLimits, tag,
+};
+use wasm_bindgen::prelude::*;
 
-use crate::web::{Fields, digits, float, quote, stringify};
+use crate::web::{Fields, float, small};
 
-/// What the engine moves here: an action, or a state. Never looked into.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Item {
-    /// The value.
-    pub(crate) value: JsValue,
-    /// An action of ours as JSON text.
-    pub(crate) text: Option<JsString>,
+#[wasm_bindgen(module = "/src/frames.js")]
+extern "C" {
+    /// A frame that came, with all that its message must have; none: it is no message of the protocol.
+    #[wasm_bindgen(js_name = frameOf)]
+    pub(crate) fn frame_of(text: &JsValue) -> Option<Fields>;
+    /// The body of a snapshot from its pieces, checked in the same way.
+    #[wasm_bindgen(js_name = snapshotOf)]
+    pub(crate) fn snapshot_of(pieces: &Array) -> Option<Fields>;
+    #[wasm_bindgen(js_name = askText)]
+    fn ask_text(
+        t: &str,
+        stream: &str,
+        cursor: &JsValue,
+        waiting: &Array,
+        hello: &JsValue,
+    ) -> String;
+    #[wasm_bindgen(js_name = helloRow)]
+    fn hello_row(v: u32, min: u32, schema: u32, token: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_name = waitingRow)]
+    fn waiting_row(client: &str, from: f64) -> JsValue;
+    #[wasm_bindgen(js_name = cursorRow)]
+    fn cursor_row(log: &str, seq: f64, chain: &str) -> JsValue;
+    #[wasm_bindgen(js_name = pushText)]
+    fn push_text(stream: &str, entries: &Array) -> String;
+    #[wasm_bindgen(js_name = entryText)]
+    fn entry_text(
+        client: &str,
+        n: f64,
+        from: Option<f64>,
+        schema: Option<u32>,
+        action: &JsValue,
+    ) -> JsValue;
+    #[wasm_bindgen(js_name = plainText)]
+    fn plain_text(t: &str, stream: &str) -> String;
 }
 
-impl Item {
-    pub(crate) fn of(value: JsValue) -> Self {
-        Self { value, text: None }
-    }
-
-    pub(crate) fn json(&self) -> String {
-        match &self.text {
-            Some(text) => String::from(text),
-            None => stringify(&self.value).map(String::from).unwrap_or_default(),
-        }
-    }
+/// What frames of this twin say besides.
+pub(crate) struct Signature<'a> {
+    pub(crate) stream: &'a str,
+    pub(crate) schema: u32,
+    pub(crate) token: &'a JsValue,
 }
 
 /// A frame as JSON text.
-pub(crate) fn encode(frame: &Frame<Item>) -> String {
-    let mut out = Json(String::new());
+pub(crate) fn encode(
+    engine: &Engine<JsValue>,
+    frame: &Frame<JsValue>,
+    by: &Signature<'_>,
+) -> String {
     match frame {
-        Frame::Hello(hello) => {
-            out.begin(tag::HELLO, &hello.stream);
-            out.number("v", hello.v.into());
-            out.number("min", hello.min.into());
-            out.cursor(hello.cursor.as_ref());
-            out.number("schema", hello.schema.into());
-            out.clients(&hello.clients);
-            if let Some(token) = &hello.token {
-                out.text("token", token);
+        Frame::Hello(standing) => {
+            let hello = hello_row(VERSION, VERSION_MIN, by.schema, by.token);
+            ask(engine, standing, tag::HELLO, by.stream, &hello)
+        }
+        Frame::Pull(standing) => ask(engine, standing, tag::PULL, by.stream, &JsValue::UNDEFINED),
+        Frame::Push(entries) => {
+            let texts = Array::new();
+            for entry in entries {
+                texts.push(&entry_text(
+                    engine.client_name(entry.id.client),
+                    float(entry.id.n.0),
+                    (entry.from != entry.id.n).then(|| float(entry.from.0)),
+                    // The hello carries the app's own schema; only older entries name theirs.
+                    (entry.schema != by.schema).then_some(entry.schema),
+                    &entry.action,
+                ));
             }
+            push_text(by.stream, &texts)
         }
-        Frame::Push(push) => {
-            out.begin(tag::PUSH, &push.stream);
-            out.entries(&push.entries);
-        }
-        Frame::Pull(pull) => {
-            out.begin(tag::PULL, &pull.stream);
-            out.cursor(pull.cursor.as_ref());
-            out.clients(&pull.clients);
-        }
-        Frame::Ping(ping) => out.begin(tag::PING, &ping.stream),
-        Frame::Leave(leave) => out.begin(tag::LEAVE, &leave.stream),
-    }
-    out.0.push('}');
-    out.0
-}
-
-/// JSON text in the making; every field but the first of an object begins with a comma.
-struct Json(String);
-
-impl Json {
-    fn begin(&mut self, tag: &str, stream: &StreamId) {
-        self.0.push_str("{\"t\":\"");
-        self.0.push_str(tag);
-        self.0.push('"');
-        self.text("stream", stream.as_str());
-    }
-
-    fn key(&mut self, key: &str) {
-        if !self.0.ends_with('{') {
-            self.0.push(',');
-        }
-        self.0.push('"');
-        self.0.push_str(key);
-        self.0.push_str("\":");
-    }
-
-    fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        // Escaping is the browser's business.
-        self.0.push_str(&quote(value));
-    }
-
-    fn number(&mut self, key: &str, value: u64) {
-        self.key(key);
-        self.0.push_str(&digits(float(value)));
-    }
-
-    fn cursor(&mut self, cursor: Option<&Cursor>) {
-        self.key("cursor");
-        let Some(cursor) = cursor else { return self.0.push_str("null") };
-        self.0.push('{');
-        self.text("log", cursor.log.as_str());
-        self.number("seq", cursor.seq.0);
-        self.text("chain", cursor.chain.as_str());
-        self.0.push('}');
-    }
-
-    fn clients(&mut self, clients: &[ClientFrom]) {
-        self.list("clients", clients, |out, client| {
-            out.text("client", client.client.as_str());
-            out.number("from", client.from.0);
-        });
-    }
-
-    fn entries(&mut self, entries: &[Entry<Item>]) {
-        self.list("entries", entries, |out, entry| {
-            out.text("client", entry.client.as_str());
-            out.number("n", entry.n.0);
-            if let Some(from) = entry.from {
-                out.number("from", from.0);
-            }
-            if let Some(schema) = entry.schema {
-                out.number("schema", schema.into());
-            }
-            out.key("action");
-            out.0.push_str(&entry.action.json());
-        });
-    }
-
-    fn list<T>(&mut self, key: &str, items: &[T], each: impl Fn(&mut Self, &T)) {
-        self.key(key);
-        self.0.push('[');
-        for item in items {
-            if !self.0.ends_with('[') {
-                self.0.push(',');
-            }
-            self.0.push('{');
-            each(self, item);
-            self.0.push('}');
-        }
-        self.0.push(']');
+        Frame::Ping => plain_text(tag::PING, by.stream),
+        Frame::Leave => plain_text(tag::LEAVE, by.stream),
     }
 }
 
-/// A frame as a message; `web.js` has checked that it has what is read here. None: of a later version.
-pub(crate) fn decode(frame: &Fields, stream: &StreamId) -> Option<Message<Item>> {
-    let stream = stream.clone();
+fn ask(
+    engine: &Engine<JsValue>,
+    standing: &Standing,
+    tag: &str,
+    stream: &str,
+    hello: &JsValue,
+) -> String {
+    let cursor = standing.cursor.as_ref().map_or(JsValue::NULL, |c: &Cursor| {
+        cursor_row(c.log.as_str(), float(c.seq.0), c.chain.as_str())
+    });
+    let waiting = Array::new();
+    for id in &standing.waiting {
+        waiting.push(&waiting_row(engine.client_name(id.client), float(id.n.0)));
+    }
+    ask_text(tag, stream, &cursor, &waiting, hello)
+}
+
+/// A frame as a message; `frames.js` has checked that it has what is read here. None: of a later version.
+pub(crate) fn decode(engine: &Engine<JsValue>, frame: &Fields) -> Option<Message<JsValue>> {
     Some(match frame.str("t").as_str() {
         tag::EVENTS => Message::Events(Events {
-            stream,
             log: LogId(frame.str("log")),
-            after: Seq(frame.count("after")),
-            events: all(frame, "events", event),
+            after: seq(frame, "after"),
+            events: all(frame, "events", |event| {
+                let action = event.get("action");
+                Event {
+                    seq: seq(event, "seq"),
+                    id: event.text("client").map(|_| id(engine, event, "n")),
+                    action: action.is_object().then_some(action),
+                    error: rejection(event),
+                    chain: Chain(event.str("chain")),
+                }
+            }),
         }),
         tag::WELCOME => Message::Welcome(Welcome {
-            v: small(frame, "v"),
-            stream,
-            log: frame.text("log").map(LogId),
-            head: Seq(frame.count("head")),
+            head: seq(frame, "head"),
             reset: frame.get("reset").is_truthy(),
-            clients: client_rows(frame),
             schema: small(frame, "schema"),
-            model: String::new(),
-            limits: limits(&frame.get("limits").unchecked_into()),
             ping_ms: small(frame, "ping_ms"),
-            subject: None,
+            limits: limits(frame.get("limits").unchecked_ref()),
+            settled: settled(engine, frame),
         }),
         tag::SNAPSHOT => Message::Snapshot(SnapshotPart {
-            stream,
             log: frame.text("log").map(LogId),
-            seq: Seq(frame.count("seq")),
+            seq: seq(frame, "seq"),
             chain: Chain(frame.str("chain")),
-            schema: small(frame, "schema"),
             part: small(frame, "part"),
             parts: small(frame, "parts"),
-            data: frame.str("data"),
+            bytes: frame.get("data").unchecked_ref::<JsString>().length() as usize,
+            data: frame.get("data"),
         }),
-        tag::VERDICTS => {
-            let verdicts = all(frame, "verdicts", |row| VerdictRow {
-                client: client(row),
-                n: N(row.count("n")),
-                seq: Seq(row.count("seq")),
-                error: row.object("error").map(|e| rejection(&e)),
-            });
-            Message::Verdicts(Verdicts { stream, verdicts })
-        }
-        tag::REFUSED => Message::Refused(Refused {
-            stream,
-            client: client(frame),
-            n: N(frame.count("n")),
-            code: frame.str("code"),
-            reason: String::new(),
+        tag::VERDICTS => Message::Verdicts(all(frame, "verdicts", |row| verdict(engine, row))),
+        tag::REFUSED => Message::Refused {
+            id: id(engine, frame, "n"),
+            refusal: Refusal::of(&frame.str("code")),
             last: N(frame.count("last")),
-        }),
-        tag::PONG => Message::Pong(Pong { stream, head: Seq(frame.count("head")) }),
-        tag::ERROR => Message::Error(ErrorFrame {
-            code: frame.str("code"),
-            message: frame.str("message"),
-            stream: frame.text("stream"),
-        }),
+        },
+        tag::PONG => Message::Pong(seq(frame, "head")),
+        tag::ERROR => Message::Failed,
         _ => return None,
     })
 }
 
-/// The rows of a welcome, or of a snapshot's body.
-pub(crate) fn client_rows(frame: &Fields) -> Vec<ClientRow> {
-    all(frame, "clients", |row| ClientRow {
-        client: client(row),
-        last: N(row.count("last")),
-        rejections: all(row, "rejections", |r| RejectionRow {
-            n: N(r.count("n")),
-            seq: Seq(r.count("seq")),
-            error: rejection(r),
-        }),
-    })
+/// The last settled numbers in a welcome, or in a snapshot's body.
+pub(crate) fn settled(engine: &Engine<JsValue>, frame: &Fields) -> Vec<Id> {
+    all(frame, "clients", |row| id(engine, row, "last"))
 }
 
-fn event(event: &Fields) -> Event<Item> {
-    let action = event.get("action");
-    Event {
-        seq: Seq(event.count("seq")),
-        client: event.text("client").map(ClientId),
-        n: event.number("n").map(N),
-        from: None,
-        at: None,
-        model: None,
-        schema: None,
-        action: action.is_object().then(|| Item::of(action)),
-        error: event.object("error").map(|e| rejection(&e)),
-        chain: Chain(event.str("chain")),
-    }
+/// The rejections in a snapshot's body, in one list.
+pub(crate) fn rejections(engine: &Engine<JsValue>, body: &Fields) -> Vec<Verdict> {
+    all(body, "rejections", |row| verdict(engine, row))
+}
+
+fn verdict(engine: &Engine<JsValue>, row: &Fields) -> Verdict {
+    Verdict { id: id(engine, row, "n"), seq: seq(row, "seq"), error: rejection(row) }
+}
+
+fn id(engine: &Engine<JsValue>, fields: &Fields, n: &str) -> Id {
+    Id { client: engine.client(&fields.str("client")), n: N(fields.count(n)) }
+}
+
+fn seq(fields: &Fields, key: &str) -> Seq {
+    Seq(fields.count(key))
+}
+
+fn rejection(fields: &Fields) -> Option<Rejection> {
+    let error = fields.object("error")?;
+    Some(Rejection { code: error.str("code"), reason: error.str("reason") })
 }
 
 fn limits(limits: &Fields) -> WireLimits {
     WireLimits {
-        action_bytes: small(limits, "action_bytes"),
-        action_depth: small(limits, "action_depth"),
         batch_actions: small(limits, "batch_actions"),
         batch_bytes: small(limits, "batch_bytes"),
-        frame_bytes: small(limits, "frame_bytes"),
+        // What is too large for the server it refuses itself.
+        ..WireLimits::DEFAULT
     }
-}
-
-fn rejection(error: &Fields) -> Rejection {
-    Rejection { code: error.str("code"), reason: error.str("reason") }
-}
-
-fn client(fields: &Fields) -> ClientId {
-    ClientId(fields.str("client"))
-}
-
-fn small(fields: &Fields, key: &str) -> u32 {
-    u32::try_from(fields.count(key)).unwrap_or(u32::MAX)
 }
 
 fn all<T>(fields: &Fields, key: &str, each: impl Fn(&Fields) -> T) -> Vec<T> {

@@ -2,15 +2,15 @@
 
 use std::rc::Rc;
 
-use js_sys::{Array, Function};
-use twinstore_engine::{Config, Engine, Input, InputError, Limits, Progress};
-use twinstore_protocol::{ClientId, N, StreamId};
+use js_sys::Function;
+use twinstore_engine::{Config, Engine, Id, Input, InputError, Limits};
+use twinstore_protocol::{ClientId, N};
 use wasm_bindgen::prelude::*;
 
 use crate::driver::Driver;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
-use crate::web::{float, twin_error};
+use crate::web::{twin_error, weigh};
 
 /// One twin: its engine, its states and its storage.
 #[wasm_bindgen]
@@ -30,19 +30,17 @@ impl Core {
     /// `host` later what it found.
     ///
     /// # Errors
-    /// A `TwinError` `bad-stream` or `impure-reducer`, or what the reducer throws for its initial state.
+    /// A `TwinError` `impure-reducer`, or what the reducer throws for its initial state.
     #[wasm_bindgen(constructor)]
     pub fn new(options: Options, host: Host) -> Result<Self, JsValue> {
-        let stream = StreamId::parse(&options.stream())
-            .map_err(|e| twin_error("bad-option", &["`stream`: ", e.rule()].concat()))?;
         let replica = Replica::new(options.reducer(), options.validate(), options.initial())?;
         if options.sync().is_none() && !replica.ignores_strangers()? {
             return Err(twin_error("impure-reducer", ""));
         }
         let defaults = Limits::default();
         let engine = Engine::new(Config {
-            stream: stream.clone(),
             client: ClientId(options.client()),
+            leads: options.leads(),
             schema: options.schema(),
             seed: options.seed().to_bits(),
             limits: Limits {
@@ -51,7 +49,7 @@ impl Core {
                 ..defaults
             },
         });
-        Ok(Self { driver: Driver::new(options, host, stream, engine, replica) })
+        Ok(Self { driver: Driver::new(options, host, engine, replica) })
     }
 
     /// The middleware: takes an action on its way to the reducers.
@@ -93,11 +91,32 @@ impl Core {
 
     /// The browser says that trying again may be worth while.
     pub fn wake(&self) {
+        self.driver.storage().probe();
         self.driver.feed(Input::Woken);
     }
 
+    /// This tab leads from now on, or follows.
+    pub fn lead(&self, leads: bool) {
+        self.driver.lead(leads);
+    }
+
+    /// For a tab that follows: the leader's link is up, or not; `schema` is that of the server's model.
+    pub fn relayed(&self, online: bool, schema: u32) {
+        self.driver.feed(Input::Relayed { online, schema });
+    }
+
+    /// For a tab that follows: a frame that the leader passed on.
+    pub fn hear(&self, text: &JsValue) {
+        self.driver.hear(text);
+    }
+
+    /// What others stored may have changed: reads everything again.
+    pub fn reread(&self) {
+        self.driver.reread();
+    }
+
     /// Answers `Host::opened`: the token is there.
-    pub fn linked(&self, turn: u32, token: Option<String>) {
+    pub fn linked(&self, turn: u32, token: JsValue) {
         self.driver.linked(turn, token);
     }
 
@@ -108,45 +127,59 @@ impl Core {
 
     /// Names each pending action to `Host::row`.
     pub fn pending(&self) {
-        let engine = self.driver.engine.borrow();
-        for p in engine.pending() {
-            let (state, reason) = match p.progress {
-                Progress::Queued => ("queued", ""),
-                Progress::Sent | Progress::Decided => ("sent", ""),
-                Progress::Held(reason) => ("held", reason.as_str()),
-            };
-            self.driver.host.row(p.client.as_str(), float(p.n.0), &p.action.value, state, reason);
-        }
+        self.driver.pending();
     }
 
     /// Drops an action that was never sent, or is held. Gives the code of why it cannot.
-    pub fn drop(&self, client: String, n: f64) -> Option<String> {
+    pub fn drop(&self, client: &str, n: f64) -> Option<String> {
+        self.change(client, n, Input::Dropped)
+    }
+
+    /// Gives an action that was never sent another content. Gives the code of why it cannot.
+    ///
+    /// # Errors
+    /// A `TwinError`: the new action is not plain, or too large.
+    pub fn edit(&self, client: &str, n: f64, action: &JsValue) -> Result<Option<String>, JsValue> {
+        let options = &self.driver.options;
+        let bytes = weigh(action, options.action_bytes(), options.action_depth())?;
+        let action = action.clone();
+        Ok(self.change(client, n, |id| Input::Edited { id, action, bytes }))
+    }
+
+    fn change(
+        &self,
+        client: &str,
+        n: f64,
+        input: impl FnOnce(Id) -> Input<JsValue>,
+    ) -> Option<String> {
+        let engine = self.driver.engine.borrow();
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a number of ours"
         )]
-        let (client, n) = (ClientId(client), N(n as u64));
-        let refused = self.driver.engine.borrow().can_drop(&client, n).err();
+        let id = Id { client: engine.client(client), n: N(n as u64) };
+        let refused = engine.can_change(id);
+        drop(engine);
         match refused {
-            Some(InputError::AlreadySent) => Some("already-sent".to_owned()),
-            Some(_) => Some("not-pending".to_owned()),
-            None => {
-                self.driver.feed(Input::Dropped { client, n });
-                None
-            }
+            Ok(()) => self.driver.feed(input(id)),
+            Err(InputError::AlreadySent) => return Some("already-sent".to_owned()),
+            Err(_) => return Some("not-pending".to_owned()),
         }
+        None
     }
 
-    /// Looks for clients in the stored outbox whose entries this page does not send; calls `found` with a list.
-    pub fn strangers(&self, found: Function) {
-        self.driver.strangers(found);
+    /// Names the clients that have something stored to `found`, as a list.
+    pub fn clients(&self, found: Function) {
+        self.driver.storage().clients(move |clients| {
+            let _ = found.call1(&JsValue::UNDEFINED, &clients);
+        });
     }
 
-    /// Takes over the entries of clients whose lock this page holds now; calls `done` then.
-    pub fn adopt(&self, gone: &Array, done: Function) {
-        let gone = gone.iter().filter_map(|c| c.as_string()).map(ClientId).collect();
-        self.driver.adopt(gone, done);
+    /// Takes in what a client has stored from a number on; `gone`: its lock is held here, what it left is ours.
+    /// Calls `done` then.
+    pub fn look(&self, client: String, from: f64, gone: bool, done: Function) {
+        self.driver.look(client, from, gone, done);
     }
 
     /// Ends the twin. The stored data stays.

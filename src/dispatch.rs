@@ -11,11 +11,8 @@ use js_sys::Function;
 use twinstore_engine::{Input, InputError};
 use wasm_bindgen::prelude::*;
 
-use crate::codec::Item;
 use crate::driver::Driver;
-use crate::web::{
-    Fields, Wish, byte_length, float, rebase_action, restamp, stamp, twin_error, weigh, wish,
-};
+use crate::web::{Fields, Wish, float, rebase_action, restamp, stamp, twin_error, weigh, wish};
 
 /// The type of the internal action that carries a new state below the middleware.
 const REBASE: &str = "@@twin/rebase";
@@ -32,7 +29,7 @@ pub(crate) struct Shell {
     /// What the stores were led to.
     told: RefCell<JsValue>,
     /// Actions held back so far, on their way into the store.
-    entering: RefCell<VecDeque<Item>>,
+    entering: RefCell<VecDeque<JsValue>>,
     /// Actions kept until it is known whether they concern this twin: the original and the stamped one.
     undecided: RefCell<Vec<[JsValue; 2]>>,
     /// How deep in dispatches of this twin we are.
@@ -69,7 +66,7 @@ impl Shell {
         }
     }
 
-    pub(crate) fn enter_later(&self, actions: Vec<Item>) {
+    pub(crate) fn enter_later(&self, actions: Vec<JsValue>) {
         self.entering.borrow_mut().extend(actions);
     }
 }
@@ -132,8 +129,7 @@ impl Driver {
         to: JsValue,
         hidden: bool,
     ) -> Result<(), JsValue> {
-        let text = weigh(stamped, self.options.action_bytes(), self.options.action_depth())?;
-        let bytes = byte_length(&text);
+        let bytes = weigh(stamped, self.options.action_bytes(), self.options.action_depth())?;
         if let Some(reason) = self.replica.invalid(from, stamped)? {
             return Err(twin_error("invalid", &reason));
         }
@@ -145,8 +141,7 @@ impl Driver {
         if !hidden {
             self.replica.show(stamped, to);
         }
-        let item = Item { value: stamped.clone(), text: Some(text) };
-        self.feed(Input::Dispatched { action: item, bytes, hidden });
+        self.feed(Input::Dispatched { action: stamped.clone(), bytes, hidden });
         Ok(())
     }
 
@@ -204,7 +199,7 @@ impl Driver {
         loop {
             let entering = shell.entering.borrow_mut().pop_front();
             if let Some(action) = entering {
-                self.enter_now(&action.value);
+                self.enter_now(&action);
             } else if shell.astray.get() || *shell.told.borrow() != self.replica.visible() {
                 shell.rebase_seen.set(false);
                 shell.told.replace(self.replica.visible());
@@ -306,7 +301,7 @@ impl Driver {
         if PASSING.with_borrow(|passing| passing == action) {
             return action.clone();
         }
-        stamp(action, self.client.as_str(), self.next_n(), &self.options.user())
+        stamp(action, &self.options.client(), self.next_n(), &self.options.user())
     }
 
     fn next_n(&self) -> f64 {

@@ -10,37 +10,40 @@ use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Function};
 use serde::Serialize;
-use twinstore_engine::{Apply, Engine, Input, LinkState, Notice, Output, StoredState};
-use twinstore_protocol::{ClientId, N, Rejection, Seq, StreamId};
+use twinstore_engine::{
+    Client, Engine, Entry, Input, LinkState, Message, Notice, Output, Progress,
+};
+use twinstore_protocol::{N, Seq};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::clock::{Timer, now};
-use crate::codec::{Item, client_rows, decode, encode};
+use crate::codec::{Signature, decode, encode, frame_of, rejections, settled, snapshot_of};
 use crate::dispatch::Shell;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
 use crate::socket::{Peer, Socket};
-use crate::storage::{Listener, Storage};
-use crate::web::{Fields, float, snapshot_of};
+use crate::storage::{Change, Listener, Storage, Stored, to_entries, to_state};
+use crate::web::{Fields, float};
 
 /// One twin: everything behind the object that the app holds.
 pub(crate) struct Driver {
     pub(crate) options: Options,
     pub(crate) host: Host,
     pub(crate) key: String,
-    pub(crate) client: ClientId,
-    stream: StreamId,
-    pub(crate) engine: RefCell<Engine<Item>>,
+    stream: String,
+    pub(crate) engine: RefCell<Engine<JsValue>>,
     pub(crate) replica: Replica,
     pub(crate) shell: Shell,
     pub(crate) is_ready: Cell<bool>,
     me: Weak<Self>,
     storage: OnceCell<Rc<Storage>>,
     socket: RefCell<Option<Rc<Socket>>>,
+    /// What the next hello carries.
+    token: RefCell<JsValue>,
     /// Grows with every opening and closing of the link, so that a late answer is known as such.
     link_turn: Cell<u32>,
-    inputs: RefCell<VecDeque<Input<Item>>>,
+    inputs: RefCell<VecDeque<Input<JsValue>>>,
     draining: Cell<bool>,
     timer: Timer,
 }
@@ -49,25 +52,24 @@ impl Driver {
     pub(crate) fn new(
         options: Options,
         host: Host,
-        stream: StreamId,
-        engine: Engine<Item>,
+        engine: Engine<JsValue>,
         replica: Replica,
     ) -> Rc<Self> {
         let driver = Rc::new_cyclic(|me: &Weak<Self>| {
             let ringing = me.clone();
             Self {
                 key: options.key(),
-                client: ClientId(options.client()),
                 shell: Shell::new(replica.visible()),
+                stream: options.stream(),
                 options,
                 host,
-                stream,
                 engine: RefCell::new(engine),
                 replica,
                 is_ready: Cell::default(),
                 me: me.clone(),
                 storage: OnceCell::new(),
                 socket: RefCell::default(),
+                token: RefCell::default(),
                 link_turn: Cell::default(),
                 inputs: RefCell::default(),
                 draining: Cell::default(),
@@ -78,8 +80,7 @@ impl Driver {
                 }),
             }
         });
-        let storage = Storage::open(&driver.options, driver.client.clone(), driver.clone());
-        let _ = driver.storage.set(storage);
+        let _ = driver.storage.set(Storage::open(&driver.options, driver.clone()));
         driver.tell_status();
         driver
     }
@@ -89,7 +90,7 @@ impl Driver {
     }
 
     /// Tells the engine a fact, performs all that follows, then tells the app.
-    pub(crate) fn feed(&self, input: Input<Item>) {
+    pub(crate) fn feed(&self, input: Input<JsValue>) {
         self.inputs.borrow_mut().push_back(input);
         if self.draining.replace(true) {
             return; // the loop below takes it
@@ -111,37 +112,81 @@ impl Driver {
         self.tell_app();
     }
 
-    fn then(&self, input: Input<Item>) {
+    fn then(&self, input: Input<JsValue>) {
         self.inputs.borrow_mut().push_back(input);
     }
 
-    fn perform(&self, output: Output<Item>) {
+    fn perform(&self, output: Output<JsValue>) {
         match output {
-            Output::Persist(write) => self.storage().write(write),
+            Output::Enqueue(entry) => self.enqueue(&entry),
+            Output::Persist(write) => {
+                let change = Change::write(&self.engine.borrow(), &write);
+                self.storage().write(change);
+            }
+            Output::Compact(cursor) => {
+                let change = Change::new();
+                change.stands(&self.replica.confirmed(), &cursor);
+                self.storage().write(change);
+            }
+            Output::Reread => self.reread(),
             Output::OpenLink => self.open_link(),
             Output::CloseLink => self.close_link(),
             Output::Transmit(frame) => {
                 if let Some(socket) = &*self.socket.borrow() {
-                    socket.send(&encode(&frame));
+                    let (stream, token) = (&self.stream, &*self.token.borrow());
+                    let by = Signature { stream, schema: self.options.schema(), token };
+                    socket.send(&encode(&self.engine.borrow(), &frame, &by));
                 }
             }
-            Output::ReadSnapshot(text) => self.then(read_snapshot(&text)),
-            Output::Apply(Apply::Advance { count }) => {
+            Output::ReadSnapshot(pieces) => {
+                let joined = Array::new();
+                for piece in &pieces {
+                    joined.push(piece);
+                }
+                self.then(self.read_snapshot(&joined));
+            }
+            Output::Advance(count) => {
                 if let Some(at) = self.replica.advance(count) {
                     // They end at the cursor, which has moved already.
                     let cursor = self.engine.borrow().status().cursor;
                     let seq = Seq(cursor.0.saturating_sub((count - 1 - at) as u64));
-                    self.then(Input::FoldFailed { seq });
+                    self.then(Input::FoldFailed(seq));
                 }
             }
-            Output::Apply(Apply::Rebase { base, events, shown, entering }) => {
-                let failed = self.replica.rebase(base, &events, shown);
-                self.shell.enter_later(entering);
+            Output::Rebase(rebase) => {
+                let failed = self.replica.rebase(rebase.base, &rebase.events, rebase.shown);
+                self.shell.enter_later(rebase.entering);
                 if let Some(seq) = failed {
-                    self.then(Input::FoldFailed { seq });
+                    self.then(Input::FoldFailed(seq));
                 }
             }
             Output::Notify(notice) => self.note(&notice),
+        }
+    }
+
+    fn enqueue(&self, entry: &Entry<JsValue>) {
+        let engine = self.engine.borrow();
+        self.storage().enqueue(entry.id.n, |change| change.entry(&engine, entry));
+    }
+
+    pub(crate) fn reread(&self) {
+        let me = self.me.clone();
+        self.storage().read(move |stored| {
+            let Some(driver) = me.upgrade() else { return };
+            let stored = stored.map(|stored| to_state(&mut driver.engine.borrow_mut(), &stored));
+            driver.feed(Input::Reread(stored));
+        });
+    }
+
+    fn read_snapshot(&self, pieces: &Array) -> Input<JsValue> {
+        let engine = self.engine.borrow();
+        match snapshot_of(pieces) {
+            Some(body) => Input::SnapshotRead {
+                state: body.get("state"),
+                settled: settled(&engine, &body),
+                rejections: rejections(&engine, &body),
+            },
+            None => Input::SnapshotUnreadable,
         }
     }
 
@@ -161,12 +206,7 @@ impl Driver {
         match Socket::join(&url, &self.options.line(), self.me.clone()) {
             Some(socket) => drop(self.socket.replace(Some(socket))),
             None => {
-                self.host.noted(
-                    "failed",
-                    "bad-url",
-                    "the browser does not take `url` for a socket's address",
-                    0.0,
-                );
+                self.host.noted("failed", "bad-url", "", 0.0);
                 self.feed(Input::LinkClosed);
             }
         }
@@ -183,9 +223,10 @@ impl Driver {
         turn
     }
 
-    pub(crate) fn linked(&self, turn: u32, token: Option<String>) {
+    pub(crate) fn linked(&self, turn: u32, token: JsValue) {
         if self.link_turn.get() == turn {
-            self.feed(Input::LinkOpened { token });
+            self.token.replace(token);
+            self.feed(Input::LinkOpened);
         }
     }
 
@@ -196,25 +237,19 @@ impl Driver {
         }
     }
 
-    fn note(&self, notice: &Notice<Item>) {
+    fn note(&self, notice: &Notice<JsValue>) {
         match notice {
-            Notice::Confirmed { client, n, seq, action } => {
-                self.verdict(client, *n, *seq, None, action)
+            Notice::Verdict { id, seq, error, action } => {
+                let own = if id.client == Client::OWN { id.n.0 } else { 0 };
+                let error = error.as_ref();
+                let (code, reason) =
+                    error.map_or(("", ""), |e| (e.code.as_str(), e.reason.as_str()));
+                self.host.verdict(float(own), float(seq.0), code, reason, action);
             }
-            Notice::Rejected { client, n, seq, error, action } => {
-                self.verdict(client, *n, *seq, Some(error), action);
-            }
-            Notice::Held { reason, action, .. } => self.host.held(reason.as_str(), &action.value),
-            Notice::Diverged { seq } => self.host.noted("diverged", "", "", float(seq.0)),
-            Notice::Reset { held } => self.host.noted("reset", "", "", float(*held as u64)),
-            Notice::Failed { code, message } => self.host.noted("failed", code, message, 0.0),
+            Notice::Held { reason, action, .. } => self.host.held(reason.as_str(), action),
+            Notice::Diverged(seq) => self.host.noted("diverged", "", "", float(seq.0)),
+            Notice::Reset(held) => self.host.noted("reset", "", "", float(*held as u64)),
         }
-    }
-
-    fn verdict(&self, client: &ClientId, n: N, seq: Seq, error: Option<&Rejection>, action: &Item) {
-        let own = if *client == self.client { n.0 } else { 0 };
-        let (code, reason) = error.map_or(("", ""), |e| (e.code.as_str(), e.reason.as_str()));
-        self.host.verdict(float(own), float(seq.0), code, reason, &action.value);
     }
 
     fn tell_status(&self) {
@@ -233,38 +268,56 @@ impl Driver {
             float(status.cursor.0),
             storage,
             status.outdated,
+            status.schema,
         );
         let list = list.serialize(&serde_wasm_bindgen::Serializer::new());
         self.host.status(&list.unwrap_or_default());
     }
 
-    pub(crate) fn strangers(&self, found: Function) {
-        let ours = self.engine.borrow().ours();
-        self.storage().entries_of(
-            Box::new(move |client| !ours.contains(client)),
-            Box::new(move |entries| {
-                let clients: Array =
-                    entries.iter().map(|e| JsValue::from_str(e.client.as_str())).collect();
-                let _ = found.call1(&JsValue::UNDEFINED, &clients);
-            }),
-        );
+    /// Names each pending action to the host.
+    pub(crate) fn pending(&self) {
+        let engine = self.engine.borrow();
+        for (entry, progress) in engine.pending() {
+            let (state, reason) = match progress {
+                Progress::Queued => ("queued", ""),
+                Progress::Sent | Progress::Decided => ("sent", ""),
+                Progress::Held(reason) => ("held", reason.as_str()),
+            };
+            let client = engine.client_name(entry.id.client);
+            self.host.row(client, float(entry.id.n.0), &entry.action, state, reason);
+        }
     }
 
-    pub(crate) fn adopt(&self, gone: Vec<ClientId>, done: Function) {
-        let (me, wanted) = (self.me.clone(), gone.clone());
-        // Read now: until its lock was free a client may have written.
-        self.storage().entries_of(
-            Box::new(move |client| wanted.contains(client)),
-            Box::new(move |entries| {
-                let Some(driver) = me.upgrade() else { return };
-                driver.storage().take_over_journals(&gone);
-                for client in gone {
-                    let entries = entries.iter().filter(|e| e.client == client).cloned().collect();
-                    driver.feed(Input::Adopted { client, entries });
-                }
-                let _ = done.call0(&JsValue::UNDEFINED);
-            }),
-        );
+    /// This tab leads from now on, or follows.
+    pub(crate) fn lead(&self, leads: bool) {
+        self.storage().claim(leads);
+        self.feed(Input::Led(leads));
+    }
+
+    /// Another tab has stored entries, or a client is gone: reads what there is of it.
+    pub(crate) fn look(&self, client: String, from: f64, gone: bool, done: Function) {
+        let me = self.me.clone();
+        let name = client.clone();
+        self.storage().read_client(&name, from, gone, move |rows| {
+            let Some(driver) = me.upgrade() else { return };
+            let (client, entries) = {
+                let engine = &mut driver.engine.borrow_mut();
+                (engine.add_client(&client), to_entries(engine, &rows))
+            };
+            driver.feed(match gone {
+                true => Input::Adopted { client, entries },
+                false => Input::Arrived(entries),
+            });
+            let _ = done.call0(&JsValue::UNDEFINED);
+        });
+    }
+
+    /// A frame that the leader passed on.
+    pub(crate) fn hear(&self, text: &JsValue) {
+        let message = frame_of(text).and_then(|frame| decode(&self.engine.borrow(), &frame));
+        if let Some(message) = message {
+            self.feed(Input::Received(message));
+        }
     }
 
     /// Ends the twin.
@@ -277,38 +330,33 @@ impl Driver {
     }
 }
 
-fn read_snapshot(text: &str) -> Input<Item> {
-    match snapshot_of(text) {
-        Some(body) => {
-            Input::SnapshotRead { state: Item::of(body.get("state")), clients: client_rows(&body) }
-        }
-        None => Input::SnapshotUnreadable,
-    }
-}
-
 impl Peer for Driver {
     fn opened(&self) {
         self.host.opened(self.link_turn.get());
     }
 
-    fn said(&self, frame: Option<&Fields>) {
+    fn said(&self, text: &JsValue, frame: Option<&Fields>) {
         if self.socket.borrow().is_none() {
             return;
         }
         // A frame that names no stream is about the whole socket.
-        let elsewhere =
-            |frame: &Fields| frame.text("stream").is_some_and(|s| s != self.stream.as_str());
-        match frame.map(|frame| (elsewhere(frame), decode(frame, &self.stream))) {
-            Some((true, _)) => {}
-            Some((false, Some(message))) => self.feed(Input::Received(message)),
+        let elsewhere = |of: String| of != self.stream;
+        if frame.is_some_and(|frame| frame.text("stream").is_some_and(elsewhere)) {
+            return;
+        }
+        let message = frame.and_then(|frame| decode(&self.engine.borrow(), frame));
+        match (&message, frame) {
+            (Some(Message::Failed), Some(error)) => {
+                self.host.noted("failed", &error.str("code"), &error.str("message"), 0.0);
+            }
+            (Some(Message::Events(_) | Message::Verdicts(_)), _) => self.host.relay(text),
+            _ => {}
+        }
+        match message {
+            Some(message) => self.feed(Input::Received(message)),
             // Not a message of this protocol: nothing that follows can be trusted.
-            Some((false, None)) | None => {
-                self.host.noted(
-                    "failed",
-                    "bad-message",
-                    "the server sent a frame that is no message of this protocol",
-                    0.0,
-                );
+            None => {
+                self.host.noted("failed", "bad-message", "", 0.0);
                 self.close_link();
                 self.feed(Input::LinkClosed);
             }
@@ -324,11 +372,12 @@ impl Peer for Driver {
 }
 
 impl Listener for Driver {
-    fn restored(&self, stored: StoredState<Item>) {
-        self.feed(Input::Restored(stored));
+    fn restored(&self, stored: Option<&Stored>) {
+        let state = stored.map(|stored| to_state(&mut self.engine.borrow_mut(), stored));
+        self.feed(Input::Restored(state.unwrap_or_default()));
         self.is_ready.set(true);
         self.decide_undecided();
-        self.host.restored();
+        self.host.restored(&stored.map_or(JsValue::NULL, |stored| stored.broken().into()));
     }
 
     fn persisted(&self, n: N) {
@@ -336,9 +385,29 @@ impl Listener for Driver {
         self.feed(Input::Persisted(n));
     }
 
-    fn degraded(&self, reason: &str) {
-        self.host.noted("storage", "", reason, 0.0);
+    fn moved(&self, reason: &str) {
+        self.host.noted("storage", self.storage().kind(), reason, 0.0);
         self.tell_status();
         self.tell_app();
+    }
+
+    fn changed(&self) {
+        self.host.changed();
+    }
+
+    fn outranked(&self) {
+        self.host.noted("outranked", "", "", 0.0);
+    }
+
+    fn everything(&self) -> (Change, N) {
+        let change = Change::new();
+        let engine = self.engine.borrow();
+        for (entry, _) in engine.pending() {
+            change.entry(&engine, entry);
+        }
+        if let Some(cursor) = engine.cursor().filter(|_| engine.leads()) {
+            change.stands(&self.replica.confirmed(), cursor);
+        }
+        (change, N(engine.next_n().0 - 1))
     }
 }

@@ -36,9 +36,15 @@ extern "C" {
     /// Everything is consistent: the listeners may be called.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn flush(this: &Host);
-    /// The stored state is back.
+    /// The stored state is back; with it, the rows that could not be read.
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn restored(this: &Host);
+    pub(crate) fn restored(this: &Host, broken: &JsValue);
+    /// What is stored is not what other tabs know.
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn changed(this: &Host);
+    /// A frame for the tabs that follow.
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn relay(this: &Host, text: &JsValue);
     /// The socket is open: `Core::linked` or `Core::unlinked` answers.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn opened(this: &Host, turn: u32);
@@ -102,6 +108,9 @@ extern "C" {
     pub(crate) fn memory(this: &Options) -> bool;
     #[wasm_bindgen(method, getter, structural)]
     pub(crate) fn strict(this: &Options) -> bool;
+    /// Whether this tab may lead at once.
+    #[wasm_bindgen(method, getter, structural)]
+    pub(crate) fn leads(this: &Options) -> bool;
     #[wasm_bindgen(method, getter, structural)]
     pub(crate) fn seed(this: &Options) -> f64;
     #[wasm_bindgen(method, getter, structural)]

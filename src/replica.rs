@@ -12,7 +12,6 @@ use twinstore_engine::StoredEvent;
 use twinstore_protocol::Seq;
 use wasm_bindgen::prelude::*;
 
-use crate::codec::Item;
 use crate::web::{Fields, Memo, share};
 
 pub(crate) struct Replica {
@@ -72,6 +71,10 @@ impl Replica {
         self.visible.borrow().clone()
     }
 
+    pub(crate) fn confirmed(&self) -> JsValue {
+        self.confirmed.borrow().clone()
+    }
+
     pub(crate) fn is_reducing(&self) -> bool {
         self.reducing.get()
     }
@@ -97,10 +100,10 @@ impl Replica {
     }
 
     /// The visible state with these actions laid over the confirmed one.
-    pub(crate) fn foresee(&self, actions: &[Item]) -> JsValue {
-        let mut state = self.confirmed.borrow().clone();
+    pub(crate) fn foresee(&self, actions: &[JsValue]) -> JsValue {
+        let mut state = self.confirmed();
         for action in actions {
-            state = self.replay(&state, &action.value).unwrap_or(state);
+            state = self.replay(&state, action).unwrap_or(state);
         }
         state
     }
@@ -140,21 +143,21 @@ impl Replica {
     /// Folds events, then replays what is shown. Gives the first accepted event that threw here.
     pub(crate) fn rebase(
         &self,
-        base: Option<Item>,
-        events: &[StoredEvent<Item>],
-        shown: Vec<Item>,
+        base: Option<JsValue>,
+        events: &[StoredEvent<JsValue>],
+        shown: Vec<JsValue>,
     ) -> Option<Seq> {
         // Without anything to roll back, the reducer's own sharing keeps every reference that can be kept.
         let rolls_back = base.is_some() || !self.steps.borrow().is_empty();
         let mut failed = None;
-        let mut state = base.map_or_else(|| self.confirmed.borrow().clone(), |item| item.value);
+        let mut state = base.unwrap_or_else(|| self.confirmed());
         for event in events {
-            match self.reduce(&state, &event.action.value) {
+            match self.reduce(&state, &event.action) {
                 Ok(next) => state = next,
                 Err(_) => failed = failed.or(Some(event.seq)),
             }
         }
-        self.replay_all(state, shown.into_iter().map(|item| item.value), rolls_back);
+        self.replay_all(state, shown.into_iter(), rolls_back);
         failed
     }
 

@@ -9,16 +9,18 @@ use std::rc::{Rc, Weak};
 use futures_util::{SinkExt, StreamExt};
 use gloo_net::websocket::Message;
 use gloo_net::websocket::futures::WebSocket;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::web::{Fields, frame_of};
+use crate::codec::frame_of;
+use crate::web::Fields;
 
 /// What a socket tells each of its twins.
 pub(crate) trait Peer {
     /// It is open.
     fn opened(&self);
-    /// A frame came; none: it was no message of the protocol.
-    fn said(&self, frame: Option<&Fields>);
+    /// A text came, and the frame it is; none: it is no message of the protocol.
+    fn said(&self, text: &JsValue, frame: Option<&Fields>);
     /// It is closed, or could not be opened.
     fn closed(&self);
 }
@@ -98,11 +100,12 @@ async fn run(socket: Weak<Socket>, mut reading: WebSocket) {
     }
     while let Some(message) = reading.next().await {
         let (Ok(message), Some(socket)) = (message, socket.upgrade()) else { continue };
-        let frame = match message {
-            Message::Text(text) => frame_of(&text),
-            Message::Bytes(_) => None,
+        let text = match message {
+            Message::Text(text) => JsValue::from_str(&text),
+            Message::Bytes(_) => JsValue::NULL,
         };
-        socket.each_peer(|peer| peer.said(frame.as_ref()));
+        let frame = frame_of(&text);
+        socket.each_peer(|peer| peer.said(&text, frame.as_ref()));
     }
     let Some(socket) = socket.upgrade() else { return };
     // Out of the list first: who is told that it is closed may open another at once.

@@ -57,14 +57,14 @@ export function restamp(stamped, n) {
   return { ...stamped, meta: { ...stamped.meta, twin: { ...stamped.meta.twin, n } } }
 }
 
-/** The stamped action as JSON text. Throws a TwinError where it is not plain, or beyond its limits. */
+/** The bytes of a stamped action as JSON text. Throws a TwinError where it is not plain, or beyond its limits. */
 export function weigh(stamped, bytesMax, depthMax) {
   const found = walk(stamped, depthMax, [])
   if (found) throw twinError(found[0], found[1].reduceRight((path, key) => path + key, 'action'))
-  const text = JSON.stringify(stamped)
+  const text = textOf(stamped)
   const bytes = byteLength(text)
   if (bytes > bytesMax) throw twinError('too-large', `${bytes} bytes as JSON, at most ${bytesMax}`)
-  return text
+  return bytes
 }
 
 function walk(value, levels, above) {
@@ -115,8 +115,24 @@ function isPlain(value) {
   return prototype === Object.prototype || prototype === null
 }
 
+/** The texts of actions: made once, for storage and for the wire. */
+const texts = new WeakMap()
+
+export function textOf(action) {
+  let text = texts.get(action)
+  if (text === undefined) texts.set(action, (text = JSON.stringify(action)))
+  return text
+}
+
+/** An action from its text. */
+export function actionOf(text) {
+  const action = JSON.parse(text)
+  texts.set(action, text)
+  return action
+}
+
 /** Bytes of a text in UTF-8. */
-export function byteLength(text) {
+function byteLength(text) {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
@@ -175,124 +191,4 @@ export class Memo {
 export function randomText(length) {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(length))
   return Array.from(bytes, byte => 'abcdefghijklmnopqrstuvwxyz234567'[byte & 31]).join('')
-}
-
-/** An entry as it is stored. `order` grows from page load to page load, whatever the clock does. */
-export function entryRow(client, n, order, schema, bytes, held, text) {
-  return { client, n, order, schema, bytes, text, ...(held && { held }) }
-}
-
-/** Its key. */
-export function entryKey(client, n) {
-  return [client, n]
-}
-
-/** Stored entries in the order of their dispatches, each once; what is none is left out. */
-export function inOrder(rows) {
-  const seen = new Set()
-  const isNews = row => {
-    const known = seen.size
-    return isText(row?.client) && isText(row.text) && Number.isInteger(row.n) && seen.add(`${row.client}/${row.n}`).size > known
-  }
-  return rows.filter(isNews).sort((a, b) => a.order - b.order || a.n - b.n)
-}
-
-/** An event as it is stored. */
-export function eventRow(seq, action) {
-  return { seq, action }
-}
-
-/** A cursor as it is stored. */
-export function cursorRow(log, seq, chain) {
-  return { log, seq, chain }
-}
-
-/** The keys of localStorage with this prefix; none where it cannot be used. */
-export function journalKeys(prefix) {
-  return localStorageWorks() ? Object.keys(globalThis.localStorage).filter(key => key.startsWith(prefix)) : []
-}
-
-/** The rows under a journal's key. */
-export function journalRows(key) {
-  try {
-    return JSON.parse(globalThis.localStorage.getItem(key)) ?? []
-  } catch {
-    return []
-  }
-}
-
-/** Whether this page may write to localStorage. */
-export function localStorageWorks() {
-  try {
-    const probe = 'twinstore:probe'
-    globalThis.window.localStorage.setItem(probe, probe)
-    globalThis.window.localStorage.removeItem(probe)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/**
- * Makes Chromium's IndexedDB go on in a new log file, by making and deleting a database.
- *
- * A browser that is killed while it writes leaves half a record at the end of the log. The next start reads it
- * rightly, but writes on behind it; the start after that finds the log damaged and throws all of it away.
- */
-export function beginNewLog() {
-  const name = 'twinstore'
-  const opening = globalThis.indexedDB.open(name)
-  opening.onsuccess = () => {
-    opening.result.close()
-    globalThis.indexedDB.deleteDatabase(name)
-  }
-}
-
-/** Begins a transaction; web-sys keeps the third argument behind an unstable flag. */
-export function transaction(db, stores, write, strict) {
-  return db.transaction(stores.split(' '), write ? 'readwrite' : 'readonly', { durability: strict ? 'strict' : 'relaxed' })
-}
-
-const isText = value => typeof value === 'string'
-const isCount = value => Number.isInteger(value) && value >= 0
-const isList = (value, isItem) => Array.isArray(value) && value.every(isItem)
-const isError = value => isText(value?.code) && isText(value?.reason)
-const isVerdict = row => isText(row?.client) && isCount(row.n) && isCount(row.seq) && (row.error === undefined || isError(row.error))
-const isRejection = row => isCount(row?.n) && isCount(row.seq) && isError(row)
-const isClient = row => isText(row?.client) && isCount(row.last) && (row.rejections === undefined || isList(row.rejections, isRejection))
-const isLimits = value => value && ['action_bytes', 'action_depth', 'batch_actions', 'batch_bytes', 'frame_bytes'].every(key => isCount(value[key]))
-
-/** Of each message, whether it has what `codec.rs` reads (docs/PROTOCOL.md). */
-const FRAMES = {
-  welcome: f => isCount(f.head) && isCount(f.schema) && isCount(f.ping_ms) && isList(f.clients, isClient) && isLimits(f.limits),
-  events: f => isText(f.log) && isCount(f.after) && isList(f.events, isEvent),
-  snapshot: f => isCount(f.seq) && isText(f.chain) && isCount(f.part) && isCount(f.parts) && isText(f.data),
-  verdicts: f => isList(f.verdicts, isVerdict),
-  refused: f => isText(f.client) && isCount(f.n) && isCount(f.last) && isText(f.code),
-  pong: f => isCount(f.head),
-  error: f => isText(f.code),
-}
-
-function isEvent(event) {
-  return isCount(event?.seq) && isText(event.chain) && (event.client === undefined || isVerdict(event))
-}
-
-/** A frame that came; null: it is no message of the protocol. */
-export function frameOf(text) {
-  const frame = jsonOf(text)
-  return Object.hasOwn(FRAMES, frame?.t) && FRAMES[frame.t](frame) ? frame : null
-}
-
-/** The text of a snapshot; null: it is none. */
-export function snapshotOf(text) {
-  const body = jsonOf(text)
-  return body?.state !== undefined && isList(body.clients, isClient) ? body : null
-}
-
-function jsonOf(text) {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }

@@ -2,7 +2,6 @@
 
 use js_sys::{Array, JsString};
 use wasm_bindgen::prelude::*;
-use web_sys::{IdbDatabase, IdbTransaction};
 
 #[wasm_bindgen(module = "/src/web.js")]
 extern "C" {
@@ -12,58 +11,13 @@ extern "C" {
     pub(crate) fn wish(action: &JsValue) -> u32;
     pub(crate) fn stamp(action: &JsValue, client: &str, n: f64, user: &str) -> JsValue;
     pub(crate) fn restamp(stamped: &JsValue, n: f64) -> JsValue;
-    /// The stamped action as JSON text, or a `TwinError`.
+    /// The bytes of the stamped action as JSON text, or a `TwinError`.
     #[wasm_bindgen(catch)]
-    pub(crate) fn weigh(
-        stamped: &JsValue,
-        bytes_max: u32,
-        depth_max: u32,
-    ) -> Result<JsString, JsValue>;
-    #[wasm_bindgen(js_name = byteLength)]
-    pub(crate) fn byte_length(text: &JsString) -> u32;
+    pub(crate) fn weigh(stamped: &JsValue, bytes_max: u32, depth_max: u32) -> Result<u32, JsValue>;
     /// `next`, with what is equal in value taken from `prev`.
     pub(crate) fn share(prev: &JsValue, next: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = rebaseAction)]
     pub(crate) fn rebase_action(key: &str, payload: &JsValue) -> JsValue;
-    #[wasm_bindgen(js_name = entryRow)]
-    pub(crate) fn entry_row(
-        client: &str,
-        n: f64,
-        order: f64,
-        schema: u32,
-        bytes: u32,
-        held: &str,
-        text: &JsValue,
-    ) -> JsValue;
-    #[wasm_bindgen(js_name = entryKey)]
-    pub(crate) fn entry_key(client: &str, n: f64) -> JsValue;
-    #[wasm_bindgen(js_name = inOrder)]
-    pub(crate) fn in_order(rows: &JsValue) -> Array;
-    #[wasm_bindgen(js_name = journalRows)]
-    pub(crate) fn journal_rows(key: &str) -> Array;
-    /// A frame that came, with all that its message must have; none: it is no message of the protocol.
-    #[wasm_bindgen(js_name = frameOf)]
-    pub(crate) fn frame_of(text: &str) -> Option<Fields>;
-    /// The text of a snapshot, checked in the same way.
-    #[wasm_bindgen(js_name = snapshotOf)]
-    pub(crate) fn snapshot_of(text: &str) -> Option<Fields>;
-    #[wasm_bindgen(js_name = eventRow)]
-    pub(crate) fn event_row(seq: f64, action: &JsValue) -> JsValue;
-    #[wasm_bindgen(js_name = cursorRow)]
-    pub(crate) fn cursor_row(log: &str, seq: f64, chain: &str) -> JsValue;
-    #[wasm_bindgen(js_name = journalKeys)]
-    pub(crate) fn journal_keys(prefix: &str) -> Array;
-    #[wasm_bindgen(js_name = localStorageWorks)]
-    pub(crate) fn local_storage_works() -> bool;
-    #[wasm_bindgen(js_name = beginNewLog)]
-    pub(crate) fn begin_new_log();
-    #[wasm_bindgen(catch)]
-    pub(crate) fn transaction(
-        db: &IdbDatabase,
-        stores: &str,
-        write: bool,
-        strict: bool,
-    ) -> Result<IdbTransaction, JsValue>;
 
     /// What a stamped action made of which state.
     pub(crate) type Memo;
@@ -87,10 +41,6 @@ extern "C" {
     pub(crate) fn queue_microtask(callback: &JsValue);
     #[wasm_bindgen(js_namespace = JSON, catch)]
     pub(crate) fn stringify(value: &JsValue) -> Result<JsString, JsValue>;
-    #[wasm_bindgen(js_namespace = JSON, js_name = stringify)]
-    pub(crate) fn quote(text: &str) -> String;
-    #[wasm_bindgen(js_namespace = JSON, js_name = parse, catch)]
-    pub(crate) fn parse_text(text: &JsString) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = String)]
     pub(crate) fn digits(number: f64) -> String;
 
@@ -151,6 +101,11 @@ impl Fields {
     pub(crate) fn list(&self, key: &str) -> Array {
         self.get(key).dyn_into().unwrap_or_default()
     }
+}
+
+/// A number that fits, or the largest there is.
+pub(crate) fn small(fields: &Fields, key: &str) -> u32 {
+    u32::try_from(fields.count(key)).unwrap_or(u32::MAX)
 }
 
 /// A number as JavaScript knows it; ours stay below 2^53.

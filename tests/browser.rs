@@ -13,7 +13,7 @@ wasm_bindgen_test_configure!(run_in_browser);
 // The TypeScript half, as small as it can be: it remembers what it is told.
 #[wasm_bindgen(inline_js = "
 export function options(key, client) {
-  return { stream: 'list/test', key, user: '', client, schema: 1, memory: false, strict: false, seed: 1, burst: 8,
+  return { stream: 'list/test', key, user: '', client, schema: 1, memory: false, leads: true, strict: false, seed: 1, burst: 8,
     outboxActions: 100, outboxBytes: 1 << 20, actionBytes: 1 << 16, actionDepth: 64, undecided: 10, serverRouted: false,
     reducer: (state = [], action) => action.type === 'add' ? [...state, action.payload] : state }
 }
@@ -21,7 +21,7 @@ export function host() {
   const told = { rows: [], waiting: [] }
   const wake = () => { for (const w of [...told.waiting]) if (w.done()) { told.waiting.splice(told.waiting.indexOf(w), 1); w.resolve() } }
   told.until = done => new Promise(resolve => { told.waiting.push({ done, resolve }); wake() })
-  for (const name of ['issued', 'verdict', 'held', 'noted', 'flush', 'opened', 'emit', 'withheld']) told[name] = () => {}
+  for (const name of ['issued', 'verdict', 'held', 'noted', 'flush', 'opened', 'emit', 'withheld', 'changed', 'relay']) told[name] = () => {}
   told.stored = (n, inMemory) => { told.storedTo = n; told.inMemory = inMemory; wake() }
   told.restored = () => { told.isRestored = true; wake() }
   told.status = status => { told.current = status; wake() }
@@ -167,14 +167,14 @@ async fn what_was_dropped_does_not_come_back() {
     let first = Page::open("dropped", "c1").await;
     first.dispatch("a");
     first.dispatch("b");
-    assert_eq!(first.core.drop("c1".into(), 1.0), None);
+    assert_eq!(first.core.drop("c1", 1.0), None);
     first.wait("untilStored", &[2.into()]).await;
     first.dispatch("c");
     first.wait("untilStored", &[3.into()]).await;
     let second = Page::open("dropped", "c2").await;
     assert_eq!(second.pending(), ["c1:2:b", "c1:3:c"]);
     // What another run may have sent cannot be dropped.
-    assert_eq!(second.core.drop("c1".into(), 2.0).as_deref(), Some("already-sent"));
+    assert_eq!(second.core.drop("c1", 2.0).as_deref(), Some("already-sent"));
 }
 
 #[wasm_bindgen_test]

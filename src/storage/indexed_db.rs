@@ -1,31 +1,25 @@
 //! IndexedDB: one database for each stored outbox, every write one transaction with an explicit `commit()`.
 //!
 //! Without the explicit commit a transaction does not survive the death of its tab. Stores:
-//! - `outbox`: entries by `[client, n]`, each with its place in the order of all tabs;
-//! - `events`: lists of accepted events, by the place of their first;
-//! - `meta`: `cursor`, `snapshot`, and `settled:<client>`: the last number of a client that has a verdict.
+//! - `outbox`: entries by `[client, n]`
+//! - `events`: lists of accepted events, by the place of their first
+//! - `meta`: `log` (cursor, settled numbers, token of who leads) and `state`, where the events begin
 //!
-//! Several tabs write to one database. What a tab learns of the log it writes only where it leads further than
-//! what is stored already: a cursor on disk never goes back (I2).
+//! Every tab puts and removes entries. The log is written by the tab that leads: its token is compared in the same
+//! transaction, so that a leader which slept and was replaced writes nothing any more.
+
+use std::cell::Cell;
+use std::rc::Rc;
 
 use js_sys::{Array, Function};
-use twinstore_engine::{StoredEntry, StoredEvent, StoredState, Write};
-use twinstore_protocol::{ClientId, Cursor, N};
 use wasm_bindgen::prelude::*;
 use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
-use super::record::{from_cursor, from_entry, from_event, key_of, to_cursor, to_entries, to_event};
-use crate::codec::Item;
-use crate::web::{Fields, begin_new_log, float, in_order, once, transaction};
+use super::rows::{Change, Stored, begin_new_log, log_after, transaction};
+use crate::web::{Fields, once};
 
 const VERSION: u32 = 1;
-const OUTBOX: &str = "outbox";
-const EVENTS: &str = "events";
-const META: &str = "meta";
-const ALL: &str = "outbox events meta";
-const CURSOR: &str = "cursor";
-const SNAPSHOT: &str = "snapshot";
-const SETTLED: &str = "settled:";
+const STORES: &str = "outbox events meta";
 
 /// Called once with what came of it.
 pub(super) type Done<T> = Box<dyn FnOnce(Result<T, JsValue>)>;
@@ -36,23 +30,8 @@ pub(super) struct Database {
     db: IdbDatabase,
     /// Whether a commit waits for the disk, so that a power cut loses nothing.
     strict: bool,
-}
-
-/// What a transaction does.
-pub(super) enum Change {
-    /// Puts rows of the outbox.
-    Put(Array),
-    /// Performs a write of the engine; an entry that it puts takes this order.
-    Write(Write<Item>, f64),
-}
-
-/// Everything that was stored.
-pub(super) struct Stored {
-    /// The outbox's rows, in order.
-    rows: Array,
-    events: Array,
-    names: Array,
-    values: Array,
+    /// Of this tab's last time as the leader; infinite where tabs cannot agree on one.
+    token: Rc<Cell<f64>>,
 }
 
 /// Whether this platform has IndexedDB.
@@ -61,7 +40,7 @@ pub(super) fn exists() -> bool {
 }
 
 /// Opens a database, and makes its stores where it is new.
-pub(super) fn open(name: &str, strict: bool, done: Done<Database>) {
+pub(super) fn open(name: &str, strict: bool, token: Rc<Cell<f64>>, done: Done<Database>) {
     let factory = factory().ok_or(JsValue::NULL);
     let request = match factory.and_then(|f| f.open_with_u32(&database_name(name), VERSION)) {
         Ok(request) => request,
@@ -72,7 +51,7 @@ pub(super) fn open(name: &str, strict: bool, done: Done<Database>) {
     let upgrade = once(Box::new(move |_| create_stores(&upgrading)));
     request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
     let opened = move |result: Result<JsValue, JsValue>| {
-        done(result.map(|db| Database { db: db.unchecked_into(), strict }));
+        done(result.map(|db| Database { db: db.unchecked_into(), strict, token }));
     };
     when_answered(&request, Box::new(opened));
 }
@@ -100,6 +79,11 @@ impl Database {
         self.db.set_onclose(Some(taken.unchecked_ref()));
     }
 
+    /// Whether transactions can be begun.
+    pub(super) fn is_open(&self) -> bool {
+        Stores::open(self, false).is_ok()
+    }
+
     pub(super) fn close(&self) {
         self.db.set_onversionchange(None);
         self.db.set_onclose(None);
@@ -108,27 +92,56 @@ impl Database {
 
     /// Everything that is stored, in one transaction.
     pub(super) fn read(&self, done: Done<Stored>) {
-        let begin = || {
-            let stores = Stores::of(transaction(&self.db, ALL, false, self.strict)?)?;
-            let requests = [
-                stores.outbox.get_all()?,
-                stores.events.get_all()?,
-                stores.meta.get_all_keys()?,
-                stores.meta.get_all()?,
-            ];
-            Ok((stores, requests))
-        };
-        match begin() {
-            Ok((stores, requests)) => {
+        self.ask(
+            |stores| {
+                Ok([
+                    stores.outbox.get_all()?,
+                    stores.events.get_all()?,
+                    stores.meta.get(&"log".into())?,
+                    stores.meta.get(&"state".into())?,
+                ])
+            },
+            Box::new(|read| {
+                done(
+                    read.map(|[rows, events, log, state]| Stored::of(&rows, &events, &log, &state)),
+                )
+            }),
+        );
+    }
+
+    /// A client's rows, from a number on.
+    pub(super) fn rows_of(&self, client: &str, from: f64, done: Done<JsValue>) {
+        let client = JsValue::from_str(client);
+        // A list comes after every number.
+        let to = Array::of2(&client, &Array::new());
+        let from = Array::of2(&client, &from.into());
+        self.ask(
+            |stores| {
+                let range = IdbKeyRange::bound(&from, &to)?;
+                Ok([stores.outbox.get_all_with_key(&range)?])
+            },
+            Box::new(|read| done(read.map(|[rows]| rows))),
+        );
+    }
+
+    /// The keys of all entries.
+    pub(super) fn keys(&self, done: Done<JsValue>) {
+        self.ask(
+            |stores| Ok([stores.outbox.get_all_keys()?]),
+            Box::new(|read| done(read.map(|[keys]| keys))),
+        );
+    }
+
+    fn ask<const COUNT: usize>(
+        &self,
+        ask: impl FnOnce(&Stores) -> Result<[IdbRequest; COUNT], JsValue>,
+        done: Done<[JsValue; COUNT]>,
+    ) {
+        let begun = Stores::open(self, false).and_then(|stores| Ok((ask(&stores)?, stores)));
+        match begun {
+            Ok((requests, stores)) => {
                 let ended = move |result: Result<(), JsValue>| {
-                    let [rows, events, names, values] =
-                        requests.map(|r| r.result().unwrap_or_default());
-                    done(result.map(|()| Stored {
-                        rows: in_order(&rows),
-                        events: events.unchecked_into(),
-                        names: names.unchecked_into(),
-                        values: values.unchecked_into(),
-                    }));
+                    done(result.map(|()| requests.map(|r| r.result().unwrap_or_default())));
                 };
                 when_ended(&stores.transaction, Box::new(ended));
             }
@@ -137,51 +150,41 @@ impl Database {
     }
 
     /// Performs a change, as one transaction.
-    pub(super) fn change(&self, change: &Change, done: Done<()>) {
-        let begin = || {
-            let stores = Stores::of(transaction(&self.db, ALL, true, self.strict)?)?;
-            stores.perform(change)?;
-            Ok(stores.transaction)
-        };
-        match begin() {
-            Ok(transaction) => when_ended(&transaction, done),
+    pub(super) fn change(&self, change: Change, done: Done<()>) {
+        let begun = Stores::open(self, true)
+            .and_then(|stores| stores.perform(change, self.token.clone()).map(|()| stores));
+        match begun {
+            Ok(stores) => when_ended(&stores.transaction, done),
             Err(error) => done(Err(error)),
         }
     }
-}
 
-impl Stored {
-    pub(super) fn entries(&self, wanted: &dyn Fn(&ClientId) -> bool) -> Vec<StoredEntry<Item>> {
-        to_entries(&self.rows, wanted)
-    }
-
-    /// Adds what a journal holds, each entry once.
-    pub(super) fn add(&mut self, journaled: &Array) {
-        self.rows = in_order(&self.rows.concat(journaled));
-    }
-
-    /// The order of the last entry.
-    pub(super) fn last_order(&self) -> f64 {
-        let last = self.rows.get(self.rows.length().wrapping_sub(1));
-        Fields::of(&last).and_then(|row| row.get("order").as_f64()).unwrap_or_default()
-    }
-
-    pub(super) fn state(&self) -> StoredState<Item> {
-        let mut stored = StoredState { entries: self.entries(&|_| true), ..StoredState::default() };
-        for frame in self.events.iter() {
-            for event in frame.unchecked_ref::<Array>().iter() {
-                stored.events.push(to_event(event.unchecked_ref()));
-            }
-        }
-        for (at, name) in (0..).zip(self.names.iter()) {
-            read_meta(&mut stored, &name.as_string().unwrap_or_default(), self.values.get(at));
-        }
-        stored
+    /// Takes a token above all others: from now on nobody else writes the log.
+    pub(super) fn claim(&self) {
+        let token = self.token.clone();
+        let claim = |stores: Rc<Stores>| {
+            let request = stores.meta.get(&"log".into())?;
+            let asked = request.clone();
+            let answered = once(Box::new(move |_| {
+                let row = asked
+                    .result()
+                    .ok()
+                    .and_then(|row| Fields::of(&row))
+                    .unwrap_or_else(Fields::new);
+                token.set(row.get("token").as_f64().unwrap_or_default() + 1.0);
+                row.set("token", &token.get().into());
+                let _ = stores.meta.put_with_key(&row, &"log".into());
+                let _ = stores.commit();
+            }));
+            request.set_onsuccess(Some(answered.unchecked_ref()));
+            Ok(())
+        };
+        // Where it fails, so does the first write.
+        let _ = Stores::open(self, true).and_then(claim);
     }
 }
 
 /// The stores within one transaction.
-#[derive(Clone)]
 struct Stores {
     transaction: IdbTransaction,
     outbox: IdbObjectStore,
@@ -190,120 +193,56 @@ struct Stores {
 }
 
 impl Stores {
-    fn of(transaction: IdbTransaction) -> Result<Self, JsValue> {
-        Ok(Self {
-            outbox: transaction.object_store(OUTBOX)?,
-            events: transaction.object_store(EVENTS)?,
-            meta: transaction.object_store(META)?,
+    fn open(database: &Database, write: bool) -> Result<Rc<Self>, JsValue> {
+        let transaction = transaction(&database.db, STORES, write, database.strict)?;
+        Ok(Rc::new(Self {
+            outbox: transaction.object_store("outbox")?,
+            events: transaction.object_store("events")?,
+            meta: transaction.object_store("meta")?,
             transaction,
-        })
+        }))
     }
 
-    fn perform(&self, change: &Change) -> Result<(), JsValue> {
-        match change {
-            Change::Put(rows) => {
-                for row in rows.iter() {
-                    self.put_row(&row)?;
-                }
-            }
-            Change::Write(Write::Confirm { events, cursor, settled }, _) => {
-                self.settle(settled)?;
-                if let Some(cursor) = cursor {
-                    return self.advance(events.clone(), cursor.clone(), None);
-                }
-            }
-            Change::Write(Write::Snapshot { state, cursor, settled }, _) => {
-                self.settle(settled)?;
-                return match cursor {
-                    Some(cursor) => {
-                        self.advance(Vec::new(), cursor.clone(), Some(state.value.clone()))
-                    }
-                    None => self.begin_anew(state).and_then(|()| self.commit()),
-                };
-            }
-            Change::Write(Write::Remove { client, n }, _) => {
-                self.outbox.delete(&key_of(client, *n))?;
-            }
-            // `Storage` gathers the first and puts them as rows.
-            Change::Write(Write::Enqueue(entry) | Write::Hold(entry), order) => {
-                self.put_row(&from_entry(entry, *order))?;
-            }
-            Change::Write(Write::Reset, _) => {
-                let (from, to) = (JsValue::from_str(SETTLED), JsValue::from_str("settled;"));
-                self.meta.delete(&IdbKeyRange::bound(&from, &to)?.into())?;
-            }
+    fn perform(self: &Rc<Self>, change: Change, token: Rc<Cell<f64>>) -> Result<(), JsValue> {
+        for row in change.rows().iter() {
+            let fields: &Fields = row.unchecked_ref();
+            let key = Array::of2(&fields.get("client"), &fields.get("n"));
+            self.outbox.put_with_key(&row, &key)?;
         }
-        self.commit()
-    }
-
-    fn put_row(&self, row: &JsValue) -> Result<(), JsValue> {
-        let fields: &Fields = row.unchecked_ref();
-        let client = ClientId(fields.text("client").unwrap_or_default());
-        let key = key_of(&client, N(fields.number("n").unwrap_or_default()));
-        self.outbox.put_with_key(row, &key).map(|_| ())
-    }
-
-    /// Deletes entries, and notes each client's last settled number.
-    fn settle(&self, settled: &[(ClientId, N)]) -> Result<(), JsValue> {
-        for (client, n) in settled {
-            self.outbox.delete(&key_of(client, *n))?;
-            let mut name = SETTLED.to_owned();
-            name.push_str(client.as_str());
-            // Numbers come in order: the last one put is the highest.
-            self.meta.put_with_key(&float(n.0).into(), &JsValue::from_str(&name))?;
+        for key in change.gone().iter() {
+            self.outbox.delete(&key)?;
         }
-        Ok(())
-    }
-
-    /// Moves the cursor, with the events before it or with a state in their place, unless another tab was
-    /// here before; then commits.
-    fn advance(
-        &self,
-        events: Vec<StoredEvent<Item>>,
-        cursor: Cursor,
-        state: Option<JsValue>,
-    ) -> Result<(), JsValue> {
-        let request = self.meta.get(&CURSOR.into())?;
+        if !change.is_log() {
+            return self.commit();
+        }
+        let request = self.meta.get(&"log".into())?;
         let (stores, asked) = (self.clone(), request.clone());
-        let then = move || {
-            let further = match to_cursor(&asked.result()?) {
-                // A state may be of another log: the server was reset. Events may not.
-                Some(stored) if stored.log == cursor.log => {
-                    stored.seq < cursor.seq || (state.is_some() && stored.seq == cursor.seq)
-                }
-                Some(_) => state.is_some(),
-                None => true,
-            };
-            if further {
-                if let Some(state) = &state {
-                    stores.begin_anew(&Item::of(state.clone()))?;
-                }
-                if let Some(first) = events.first() {
-                    let frame = Array::new();
-                    for event in &events {
-                        frame.push(&from_event(event));
-                    }
-                    stores.events.put_with_key(&frame, &float(first.seq.0).into())?;
-                }
-                stores.meta.put_with_key(&from_cursor(&cursor), &CURSOR.into())?;
-            }
-            stores.commit()
-        };
-        let transaction = self.transaction.clone();
         let answered = once(Box::new(move |_| {
+            let then = || stores.write_log(&asked.result()?, &change, token.get());
             if then().is_err() {
-                let _ = transaction.abort();
+                let _ = stores.transaction.abort();
             }
         }));
         request.set_onsuccess(Some(answered.unchecked_ref()));
         Ok(())
     }
 
-    /// A state takes the place of what was known of the log.
-    fn begin_anew(&self, state: &Item) -> Result<(), JsValue> {
-        self.events.clear()?;
-        self.meta.put_with_key(&state.value, &SNAPSHOT.into())?;
-        self.meta.delete(&CURSOR.into()).map(|_| ())
+    fn write_log(&self, row: &JsValue, change: &Change, token: f64) -> Result<(), JsValue> {
+        let Some(after) = log_after(row, change, token) else {
+            return Err(JsValue::NULL);
+        };
+        if after.get("moved").is_truthy() {
+            if !change.state().is_undefined() {
+                self.events.clear()?;
+                self.meta.put_with_key(&change.state(), &"state".into())?;
+            }
+            let events = change.events();
+            if let Some(first) = Fields::of(&events.get(0)) {
+                self.events.put_with_key(&events, &first.get("seq"))?;
+            }
+        }
+        self.meta.put_with_key(&after.get("row"), &"log".into())?;
+        self.commit()
     }
 
     /// Ends the transaction now: without it, it would not survive the death of the tab.
@@ -312,37 +251,18 @@ impl Stores {
     }
 }
 
-fn read_meta(stored: &mut StoredState<Item>, name: &str, value: JsValue) {
-    match name {
-        CURSOR => stored.cursor = to_cursor(&value),
-        SNAPSHOT => stored.base = Some(Item::of(value)),
-        _ => {
-            if let (Some(client), Some(n)) = (name.strip_prefix(SETTLED), value.as_f64()) {
-                #[allow(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "whole, below 2^53"
-                )]
-                stored.settled.push((ClientId(client.to_owned()), N(n as u64)));
-            }
-        }
-    }
-}
-
 fn create_stores(request: &IdbRequest) {
     if let Ok(db) = request.result() {
         let db: IdbDatabase = db.unchecked_into();
         // A store that cannot be made fails the opening, which is answered there.
-        for name in ALL.split(' ') {
+        for name in ["outbox", "events", "meta"] {
             let _ = db.create_object_store(name);
         }
     }
 }
 
 fn database_name(name: &str) -> String {
-    let mut full = "twinstore:".to_owned();
-    full.push_str(name);
-    full
+    ["twinstore:", name].concat()
 }
 
 fn factory() -> Option<IdbFactory> {

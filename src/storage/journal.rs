@@ -2,104 +2,86 @@
 //!
 //! localStorage writes are synchronous and outlive the tab. IndexedDB's own do too, but not while another
 //! transaction reads the outbox: then they wait in the tab and die with it. Never said to be durable: the
-//! journal does not outlive the browser's death.
+//! journal does not outlive the browser's death. Where there is no IndexedDB, entries stay here.
 
 use gloo_storage::{LocalStorage, Storage as _};
 use js_sys::Array;
-use twinstore_engine::StoredEntry;
-use twinstore_protocol::{ClientId, N};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 
-use super::record::to_entries;
-use crate::codec::Item;
-use crate::web::{
-    digits, float, in_order, journal_keys, journal_rows, local_storage_works, stringify,
-};
+use super::rows::{Change, Stored, change_local, clients_of, journal_of, local_keys, stored_local};
+use crate::web::{digits, stringify};
 
 /// The journal of one stored outbox.
 pub(super) struct Journal {
-    name: String,
+    /// What its keys begin with.
+    entries: String,
+    /// What the keys of the log begin with, where localStorage is its home.
+    log: String,
     /// Something shall outlive the tab, and this page may write to localStorage.
-    works: bool,
+    pub(super) works: bool,
 }
 
 impl Journal {
-    /// `wanted`: whether anything is to be stored at all.
-    pub(super) fn new(name: &str, wanted: bool) -> Self {
-        Self { name: name.to_owned(), works: wanted && local_storage_works() }
-    }
-
-    /// The name of the stored outbox it belongs to.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    pub(super) fn new(name: &str, works: bool) -> Self {
+        let prefix = |kind: &str| ["twinstore:", kind, ":", name, ":"].concat();
+        Self { entries: prefix("journal"), log: prefix("log"), works }
     }
 
     /// Adds rows of a client; `n` is the first one's number. Gives their key.
-    pub(super) fn add(&self, client: &ClientId, n: N, rows: &Array) -> String {
-        let key = self.key(client, n);
+    pub(super) fn add(&self, client: &str, n: f64, rows: &JsValue) -> JsValue {
+        let key = [self.entries.as_str(), client, "/", &digits(n)].concat();
         if let (true, Ok(text)) = (self.works, stringify(rows)) {
             // A full localStorage: the entries have no journal, only IndexedDB.
             let _ = LocalStorage::raw().set_item(&key, &String::from(text));
         }
-        key
+        key.into()
     }
 
-    /// The rows of the clients that are wanted, in order, and their keys.
-    pub(super) fn read(&self, wanted: &dyn Fn(&ClientId) -> bool) -> (Array, Vec<String>) {
-        let rows = Array::new();
-        let mut keys = self.keys();
-        keys.retain(|key| {
-            let client = key.strip_prefix(&self.prefix()).and_then(|rest| rest.split_once('/'));
-            let taken = client.is_some_and(|(client, _)| wanted(&ClientId(client.to_owned())));
-            if taken {
-                for row in journal_rows(key).iter() {
-                    rows.push(&row);
-                }
-            }
-            taken
-        });
-        (in_order(&rows), keys)
+    /// The keys of these clients, or of all others, and their rows.
+    pub(super) fn read(&self, clients: &Array, theirs: bool) -> (Array, Array) {
+        let read = journal_of(&self.entries, clients, theirs);
+        (read.get(0).unchecked_into(), read.get(1).unchecked_into())
     }
 
-    /// The same rows as entries.
-    pub(super) fn entries(&self, wanted: &dyn Fn(&ClientId) -> bool) -> Vec<StoredEntry<Item>> {
-        to_entries(&self.read(wanted).0, &|_| true)
-    }
-
-    pub(super) fn remove(&self, keys: &[String]) {
+    pub(super) fn remove(&self, keys: &Array) {
         if self.works {
-            for key in keys {
-                let _ = LocalStorage::raw().remove_item(key);
+            for key in keys.iter() {
+                let _ = LocalStorage::raw().remove_item(&key.as_string().unwrap_or_default());
             }
         }
     }
 
-    /// Takes out an entry that stands alone, as those do that were dispatched one by one.
-    pub(super) fn remove_entry(&self, client: &ClientId, n: N) {
-        self.remove(&[self.key(client, n)]);
+    /// Takes out entries that stand alone, as those do that were dispatched one by one.
+    pub(super) fn remove_entries(&self, ids: &Array) {
+        let keys = Array::new();
+        for id in ids.iter() {
+            let id: Array = id.unchecked_into();
+            let (client, n) = (id.get(0).as_string(), id.get(1).as_f64());
+            let n = digits(n.unwrap_or_default());
+            keys.push(
+                &[self.entries.as_str(), &client.unwrap_or_default(), "/", &n].concat().into(),
+            );
+        }
+        self.remove(&keys);
     }
 
     pub(super) fn clear(&self) {
-        self.remove(&self.keys());
+        self.remove(&local_keys(&self.entries));
+        self.remove(&local_keys(&self.log));
     }
 
-    fn keys(&self) -> Vec<String> {
-        let keys: Array = journal_keys(&self.prefix());
-        keys.iter().filter_map(|key: JsValue| key.as_string()).collect()
+    /// The clients of these keys of entries, and those of the journal.
+    pub(super) fn clients(&self, keys: &Array) -> Array {
+        clients_of(keys, &self.entries)
     }
 
-    fn key(&self, client: &ClientId, n: N) -> String {
-        let mut key = self.prefix();
-        key.push_str(client.as_str());
-        key.push('/');
-        key.push_str(&digits(float(n.0)));
-        key
+    /// Performs a change where localStorage is the home.
+    pub(super) fn change(&self, change: &Change) -> Result<(), JsValue> {
+        change_local(&self.entries, &self.log, change)
     }
 
-    fn prefix(&self) -> String {
-        let mut prefix = "twinstore:journal:".to_owned();
-        prefix.push_str(&self.name);
-        prefix.push(':');
-        prefix
+    /// Everything that is stored where localStorage is the home.
+    pub(super) fn stored(&self) -> Stored {
+        stored_local(&self.entries, &self.log)
     }
 }

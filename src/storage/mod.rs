@@ -1,95 +1,111 @@
-//! Where the outbox lies: IndexedDB, with a journal in localStorage for what is still on its way there; memory
-//! where there is neither.
+//! Where the outbox lies: IndexedDB, with a journal in localStorage for what is still on its way there; else
+//! localStorage; memory where there is neither.
 //!
 //! Keeps the promise of `dispatch`: when it has returned, the tab's death loses nothing (in bursts at most
-//! `limits.burst` actions). Each write of the engine is one transaction.
+//! `limits.burst` actions). Each write of the engine is one transaction. A home that fails is opened again, or
+//! left for the next one: the outbox is carried along, and the app is told.
 
 mod indexed_db;
 mod journal;
-mod record;
+mod rows;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Array, Function};
-use twinstore_engine::{StoredEntry, StoredState, Write};
-use twinstore_protocol::{ClientId, N};
+use twinstore_protocol::N;
 use wasm_bindgen::prelude::*;
 
-use crate::codec::Item;
 use crate::host::Options;
-use crate::web::{Fields, once, queue_microtask};
-use indexed_db::{Change, Database, Stored};
+use crate::web::{Fields, float, once, queue_microtask};
+use indexed_db::Database;
 use journal::Journal;
-use record::from_entry;
+pub(crate) use rows::{Change, Stored, to_entries, to_state};
 
-/// Says whose entries are wanted.
-pub(crate) type Wanted = Box<dyn Fn(&ClientId) -> bool>;
-
-/// Takes entries that were read.
-pub(crate) type TakeEntries = Box<dyn FnOnce(Vec<StoredEntry<Item>>)>;
+/// How often a database that was lost is opened again.
+const REOPENINGS: u32 = 3;
 
 /// What storage tells its driver.
 pub(crate) trait Listener {
-    /// This is what the last run left.
-    fn restored(&self, stored: StoredState<Item>);
+    /// This is what the last run left; none: nothing is ever stored.
+    fn restored(&self, stored: Option<&Stored>);
     /// Own actions up to this number are stored.
     fn persisted(&self, n: N);
-    /// From now on the outbox is in memory only.
-    fn degraded(&self, reason: &str);
+    /// The home was lost; from now on it is another one, or opened anew.
+    fn moved(&self, reason: &str);
+    /// What is stored is not what other tabs know.
+    fn changed(&self);
+    /// Another tab leads.
+    fn outranked(&self);
+    /// All that should be stored, and the number of the last own action.
+    fn everything(&self) -> (Change, N);
 }
+
+/// Takes what a database holds, or why it cannot be had.
+type Opened = Box<dyn FnOnce(&Rc<Storage>, Result<Stored, String>)>;
 
 enum Home {
     /// IndexedDB is being opened and read. Until then entries have the journal alone.
     Opening,
     IndexedDb(Database),
+    LocalStorage,
     Memory,
 }
 
 /// The storage of one twin.
 pub(crate) struct Storage {
-    client: ClientId,
+    name: String,
+    client: String,
+    strict: bool,
     /// Actions of one task that get a transaction each.
     burst: usize,
     journal: Journal,
     home: RefCell<Home>,
     listener: Rc<dyn Listener>,
-    /// The order of the last entry. Never below what was stored before, whatever the clock does.
-    order: Cell<f64>,
+    /// See [`Database`].
+    token: Rc<Cell<f64>>,
+    /// This tab leads, and its token is to be above all others.
+    claims: Cell<bool>,
+    /// How often the home was lost: a late answer of an earlier one is known as such.
+    losses: Cell<u32>,
     /// Entries dispatched since the task began.
     in_task: Cell<usize>,
     /// Entries that wait for a common transaction: of a burst, or until IndexedDB is open.
-    gathered: RefCell<Vec<StoredEntry<Item>>>,
+    gathered: RefCell<Change>,
+    /// How many, and the last one's number.
+    count: Cell<usize>,
+    last: Cell<N>,
     /// The journal's keys of what was dispatched while IndexedDB was opening.
-    journaled: RefCell<Vec<String>>,
+    journaled: RefCell<Array>,
 }
 
 impl Storage {
     /// Opens the storage of that key; `listener` hears what was there.
-    pub(crate) fn open(
-        options: &Options,
-        client: ClientId,
-        listener: Rc<dyn Listener>,
-    ) -> Rc<Self> {
-        let usable = !options.memory() && indexed_db::exists();
+    pub(crate) fn open(options: &Options, listener: Rc<dyn Listener>) -> Rc<Self> {
+        let (wanted, name) = (!options.memory(), options.key());
         let storage = Rc::new(Self {
-            client,
+            journal: Journal::new(&name, wanted && rows::local_storage_works()),
+            name,
+            client: options.client(),
+            strict: options.strict(),
             burst: options.burst() as usize,
-            journal: Journal::new(&options.key(), usable),
             home: RefCell::new(Home::Opening),
             listener,
-            order: Cell::new(js_sys::Date::now()),
+            token: Rc::new(Cell::new(if options.leads() { f64::INFINITY } else { 0.0 })),
+            claims: Cell::default(),
+            losses: Cell::default(),
             in_task: Cell::default(),
-            gathered: RefCell::default(),
+            gathered: RefCell::new(Change::new()),
+            count: Cell::default(),
+            last: Cell::default(),
             journaled: RefCell::default(),
         });
-        let (this, strict) = (storage.clone(), options.strict());
+        let this = storage.clone();
         later(Box::new(move |_| {
-            if usable {
-                this.open_database(strict);
+            if wanted && indexed_db::exists() {
+                this.open_database(Box::new(Self::restore));
             } else {
-                this.fall_to_memory(None);
-                this.listener.restored(StoredState::default());
+                this.restore(Err(String::new()));
             }
         }));
         storage
@@ -100,6 +116,7 @@ impl Storage {
         match &*self.home.borrow() {
             Home::Opening => "opening",
             Home::IndexedDb(_) => "indexedDB",
+            Home::LocalStorage => "localStorage",
             Home::Memory => "memory",
         }
     }
@@ -108,47 +125,113 @@ impl Storage {
         matches!(&*self.home.borrow(), Home::Memory)
     }
 
-    /// Performs a write of the engine.
-    pub(crate) fn write(self: &Rc<Self>, write: Write<Item>) {
-        if let Write::Enqueue(entry) = write {
-            return self.enqueue(entry);
+    /// Stores an entry of this page load; `put` makes its row.
+    pub(crate) fn enqueue(self: &Rc<Self>, n: N, put: impl FnOnce(&Change)) {
+        if self.is_memory() {
+            return self.listener.persisted(n);
         }
-        if let Write::Remove { client, n } = &write {
-            self.journal.remove_entry(client, *n);
-            self.gathered.borrow_mut().retain(|e| e.n != *n || e.client != *client);
+        let in_task = self.in_task.get() + 1;
+        if self.in_task.replace(in_task) == 0 {
+            // At the task's end, as far as a page can see it: the burst is over.
+            let this = self.clone();
+            later(Box::new(move |_| {
+                this.in_task.set(0);
+                this.flush();
+            }));
+        }
+        put(&self.gathered.borrow());
+        self.last.set(n);
+        self.count.set(self.count.get() + 1);
+        if matches!(&*self.home.borrow(), Home::Opening) {
+            // Until it is open each is journaled by itself.
+            let row = self.gathered.borrow().rows().slice(u32::MAX, u32::MAX);
+            let key = self.journal.add(&self.client, float(n.0), &row);
+            self.journaled.borrow().push(&key);
+        } else if in_task <= self.burst || self.count.get() >= self.burst {
+            self.flush();
+        }
+    }
+
+    /// Performs a change, in one transaction.
+    pub(crate) fn write(self: &Rc<Self>, change: Change) {
+        if !change.is_log() {
+            self.journal.remove_entries(&change.gone());
+        }
+        if matches!(&*self.home.borrow(), Home::Opening) {
+            return self.gathered.borrow().join(&change);
         }
         // What was dispatched before is on disk before: one order.
         self.flush();
-        if let Some(database) = self.database() {
-            let this = self.clone();
-            let order = self.next_order();
-            database.change(
-                &Change::Write(write, order),
-                Box::new(move |result| this.written(result, None, &[])),
-            );
+        self.perform(change, None, Array::new());
+    }
+
+    /// Reads everything again.
+    pub(crate) fn read(&self, done: impl FnOnce(Option<Stored>) + 'static) {
+        match &*self.home.borrow() {
+            Home::IndexedDb(database) => database.read(Box::new(|read| done(read.ok()))),
+            _ => later(Box::new(|_| done(None))),
         }
     }
 
-    /// Reads the stored entries of the clients that are wanted, journals included.
-    pub(crate) fn entries_of(self: &Rc<Self>, wanted: Wanted, take: TakeEntries) {
-        let Some(database) = self.database() else { return take(Vec::new()) };
-        let this = self.clone();
-        let read = move |result: Result<Stored, JsValue>| {
-            let mut entries = result.map(|stored| stored.entries(&wanted)).unwrap_or_default();
-            entries.append(&mut this.journal.entries(&wanted));
-            take(entries);
+    /// Reads the entries of a client from a number on; `journal`: and what its journal holds, which is put
+    /// into the database.
+    pub(crate) fn read_client(
+        self: &Rc<Self>,
+        client: &str,
+        from: f64,
+        journal: bool,
+        done: impl FnOnce(Array) + 'static,
+    ) {
+        let Some(database) = self.database() else { return done(Array::new()) };
+        let (this, name) = (self.clone(), JsValue::from_str(client));
+        let read = move |read: Result<JsValue, JsValue>| {
+            let stored = Stored::of(
+                &read.unwrap_or_else(|_| Array::new().into()),
+                &Array::new(),
+                &JsValue::UNDEFINED,
+                &JsValue::UNDEFINED,
+            );
+            if journal {
+                let (keys, rows) = this.journal.read(&Array::of1(&name), true);
+                stored.add(&rows);
+                if keys.length() > 0 {
+                    let change = Change::new();
+                    change.set_rows(&stored.entries());
+                    this.perform(change, None, keys);
+                }
+            }
+            done(stored.entries());
         };
-        database.read(Box::new(read));
+        database.rows_of(client, from, Box::new(read));
     }
 
-    /// Brings the journals of clients that are gone into the outbox.
-    pub(crate) fn take_over_journals(self: &Rc<Self>, clients: &[ClientId]) {
-        let (rows, keys) = self.journal.read(&|client| clients.contains(client));
-        self.put(rows, None, keys);
+    /// Names the clients that have something stored.
+    pub(crate) fn clients(self: &Rc<Self>, done: impl FnOnce(Array) + 'static) {
+        let Some(database) = self.database() else { return done(Array::new()) };
+        let this = self.clone();
+        database.keys(Box::new(move |keys| {
+            done(keys.map(|keys| this.journal.clients(keys.unchecked_ref())).unwrap_or_default());
+        }));
+    }
+
+    /// This tab leads from now on: nobody else writes the log. Or it follows.
+    pub(crate) fn claim(&self, claims: bool) {
+        self.claims.set(claims);
+        if let Some(database) = self.database().filter(|_| claims) {
+            database.claim();
+        }
+    }
+
+    /// Something may have happened to it while the page slept.
+    pub(crate) fn probe(self: &Rc<Self>) {
+        if self.database().is_some_and(|database| !database.is_open()) {
+            self.lose(self.losses.get(), "the database was closed");
+        }
     }
 
     /// Ends all access. The data stays.
     pub(crate) fn close(&self) {
+        self.losses.set(u32::MAX);
         if let Home::IndexedDb(database) = self.home.replace(Home::Memory) {
             database.close();
         }
@@ -158,136 +241,164 @@ impl Storage {
     pub(crate) fn erase(&self, done: &Function) {
         self.close();
         self.journal.clear();
-        indexed_db::delete(self.journal.name(), done);
+        indexed_db::delete(&self.name, done);
     }
 
-    fn open_database(self: &Rc<Self>, strict: bool) {
-        let this = self.clone();
-        let opened = move |result: Result<Database, JsValue>| match result {
-            Ok(database) => {
-                let reading = database.clone();
-                reading.read(Box::new(move |result| this.take_database(database, result)));
+    /// Opens the database, then calls `then` with what it holds, or why it cannot be had.
+    fn open_database(self: &Rc<Self>, then: Opened) {
+        let (this, losses) = (self.clone(), self.losses.get());
+        let opened = move |opened: Result<Database, JsValue>| {
+            let database = match opened {
+                Ok(database) => database,
+                Err(error) => return then(&this, Err(reason_of(&error))),
+            };
+            let reading = database.clone();
+            let read = move |read: Result<Stored, JsValue>| match read {
+                // The twin was closed meanwhile.
+                _ if this.losses.get() != losses => database.close(),
+                Ok(stored) => {
+                    let lost = this.clone();
+                    database.on_lost(move || lost.lose(losses, "the database was taken away"));
+                    this.home.replace(Home::IndexedDb(database));
+                    this.claim(this.claims.get());
+                    then(&this, Ok(stored));
+                }
+                Err(error) => then(&this, Err(reason_of(&error))),
+            };
+            reading.read(Box::new(read));
+        };
+        indexed_db::open(&self.name, self.strict, self.token.clone(), Box::new(opened));
+    }
+
+    fn restore(self: &Rc<Self>, stored: Result<Stored, String>) {
+        let (stored, reason) = match stored {
+            Ok(stored) => {
+                // What others left on its way to the database is shown at once; who sends it is seen later.
+                let own = Array::of1(&self.client.as_str().into());
+                stored.add(&self.journal.read(&own, false).1);
+                (Some(stored), String::new())
             }
-            Err(error) => this.do_without(&error),
+            Err(reason) => {
+                self.home.replace(self.next_home());
+                (self.journal.works.then(|| self.journal.stored()), reason)
+            }
         };
-        indexed_db::open(self.journal.name(), strict, Box::new(opened));
-    }
-
-    fn take_database(self: &Rc<Self>, database: Database, read: Result<Stored, JsValue>) {
-        if !matches!(&*self.home.borrow(), Home::Opening) {
-            return database.close(); // the twin was closed meanwhile
-        }
-        let mut stored = match read {
-            Ok(stored) => stored,
-            Err(error) => return self.do_without(&error),
-        };
-        // What others left on its way to the database is shown at once; who sends it is seen later.
-        stored.add(&self.journal.read(&|client| *client != self.client).0);
-        let this = self.clone();
-        database.on_lost(move || this.fall_to_memory(Some("the database was taken away")));
-        self.home.replace(Home::IndexedDb(database));
-        self.order.set(self.order.get().max(stored.last_order()));
         // Begun before anything that `restored` may dispatch, and so written before it.
         self.flush();
-        self.listener.restored(stored.state());
-    }
-
-    fn do_without(&self, error: &JsValue) {
-        self.fall_to_memory(Some(&reason_of(error)));
-        self.listener.restored(StoredState::default());
-    }
-
-    fn enqueue(self: &Rc<Self>, entry: StoredEntry<Item>) {
-        if self.is_memory() {
-            return self.listener.persisted(entry.n);
-        }
-        let count = self.in_task.get() + 1;
-        if self.in_task.replace(count) == 0 {
-            // At the task's end, as far as a page can see it: the burst is over.
-            let this = self.clone();
-            later(Box::new(move |_| {
-                this.in_task.set(0);
-                this.flush();
-            }));
-        }
-        self.gathered.borrow_mut().push(entry);
-        if self.database().is_none() {
-            self.journal_last();
-        } else if count <= self.burst || self.gathered.borrow().len() >= self.burst {
-            self.flush();
-        }
-    }
-
-    /// While IndexedDB opens, each entry is journaled by itself.
-    fn journal_last(&self) {
-        if let Some(entry) = self.gathered.borrow().last() {
-            let rows = Array::of1(&from_entry(entry, self.next_order()));
-            let key = self.journal.add(&entry.client, entry.n, &rows);
-            self.journaled.borrow_mut().push(key);
+        self.listener.restored(stored.as_ref());
+        if !reason.is_empty() {
+            self.listener.moved(&reason);
         }
     }
 
     /// Journals and writes what was gathered.
     fn flush(self: &Rc<Self>) {
-        if self.database().is_none() {
+        if self.count.get() == 0 || matches!(&*self.home.borrow(), Home::Opening) {
             return;
         }
-        let entries = self.gathered.take();
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
-        let rows = Array::new();
-        for entry in &entries {
-            rows.push(&from_entry(entry, self.next_order()));
+        self.count.set(0);
+        let change = self.gathered.replace(Change::new());
+        let keys = self.journaled.take();
+        if self.database().is_some() {
+            let rows = change.rows();
+            let first: Fields = rows.get(0).unchecked_into();
+            let n = first.get("n").as_f64().unwrap_or_default();
+            keys.push(&self.journal.add(&self.client, n, &rows));
         }
-        let mut keys = self.journaled.take();
-        keys.push(self.journal.add(&self.client, first.n, &rows));
-        self.put(rows, Some(last.n), keys);
+        self.perform(change, Some(self.last.get()), keys);
     }
 
     /// One transaction for all, so that none can overtake another; then the journal is no longer needed.
-    fn put(self: &Rc<Self>, rows: Array, own: Option<N>, keys: Vec<String>) {
-        let Some(database) = self.database() else { return };
-        if rows.length() > 0 {
-            let this = self.clone();
-            database.change(
-                &Change::Put(rows),
-                Box::new(move |result| this.written(result, own, &keys)),
-            );
+    fn perform(self: &Rc<Self>, change: Change, own: Option<N>, keys: Array) {
+        let losses = self.losses.get();
+        match self.database() {
+            Some(database) => {
+                // Of what was dispatched other tabs hear by its number.
+                let (this, is_news) = (self.clone(), own.is_none() && change.is_news());
+                let written = move |result: Result<(), JsValue>| {
+                    let news = is_news && result.is_ok();
+                    this.written(losses, result, own, &keys);
+                    if news {
+                        this.listener.changed();
+                    }
+                };
+                database.change(change, Box::new(written));
+            }
+            None if self.is_memory() => self.written(losses, Ok(()), own, &Array::new()),
+            None => self.written(losses, self.journal.change(&change), own, &Array::new()),
         }
     }
 
-    fn written(&self, result: Result<(), JsValue>, own: Option<N>, journaled: &[String]) {
+    fn written(
+        self: &Rc<Self>,
+        losses: u32,
+        result: Result<(), JsValue>,
+        own: Option<N>,
+        keys: &Array,
+    ) {
         match result {
-            Ok(()) => self.journal.remove(journaled),
-            Err(error) => self.fall_to_memory(Some(&reason_of(&error))),
-        }
-        // In memory it is as stored as it can be: it may be sent, and `durable` says what it is not.
-        if let Some(n) = own {
-            self.listener.persisted(n);
-        }
-    }
-
-    fn fall_to_memory(&self, reason: Option<&str>) {
-        if matches!(self.home.replace(Home::Memory), Home::Memory) {
-            return;
-        }
-        if let Some(last) = self.gathered.take().last() {
-            self.listener.persisted(last.n);
-        }
-        if let Some(reason) = reason {
-            self.listener.degraded(reason);
+            Ok(()) => {
+                self.journal.remove(keys);
+                // In memory it is as stored as it can be: it may be sent, and `durable` says what it is not.
+                if let Some(n) = own {
+                    self.listener.persisted(n);
+                }
+            }
+            // Aborted by our own hand.
+            Err(error) if error.is_null() => self.listener.outranked(),
+            Err(error) => self.lose(losses, &reason_of(&error)),
         }
     }
 
-    fn next_order(&self) -> f64 {
-        let order = js_sys::Date::now().max(self.order.get() + 1.0);
-        self.order.set(order);
-        order
+    /// The home is lost: opened again, or the next one taken. The outbox comes along.
+    fn lose(self: &Rc<Self>, losses: u32, reason: &str) {
+        if self.losses.get() != losses || self.is_memory() {
+            return; // known already
+        }
+        self.losses.set(losses + 1);
+        let home = self.home.replace(Home::Opening);
+        let reason = reason.to_owned();
+        match home {
+            // A full disk is full the next time too.
+            Home::IndexedDb(database) if losses < REOPENINGS && !is_full(&reason) => {
+                database.close();
+                self.open_database(Box::new(move |this, stored| {
+                    if stored.is_err() {
+                        this.home.replace(this.next_home());
+                    }
+                    this.carry(&reason);
+                }));
+            }
+            Home::IndexedDb(database) => {
+                database.close();
+                self.home.replace(self.next_home());
+                self.carry(&reason);
+            }
+            Home::Opening | Home::LocalStorage | Home::Memory => {
+                self.home.replace(Home::Memory);
+                self.carry(&reason);
+            }
+        }
+    }
+
+    /// Where IndexedDB cannot be had.
+    fn next_home(&self) -> Home {
+        if self.journal.works { Home::LocalStorage } else { Home::Memory }
+    }
+
+    /// Stores all there is in the new home.
+    fn carry(self: &Rc<Self>, reason: &str) {
+        self.count.set(0);
+        self.gathered.replace(Change::new());
+        self.listener.moved(reason);
+        let (change, last) = self.listener.everything();
+        self.perform(change, Some(last), self.journaled.take());
     }
 
     fn database(&self) -> Option<Database> {
         match &*self.home.borrow() {
             Home::IndexedDb(database) => Some(database.clone()),
-            Home::Opening | Home::Memory => None,
+            Home::Opening | Home::LocalStorage | Home::Memory => None,
         }
     }
 }
@@ -295,6 +406,11 @@ impl Storage {
 /// Runs `work` when the present code is done.
 fn later(work: Box<dyn FnOnce(JsValue)>) {
     queue_microtask(&once(work));
+}
+
+/// The disk has no room for us: by the name of today, and that of old Firefox.
+fn is_full(reason: &str) -> bool {
+    reason == "QuotaExceededError" || reason == "NS_ERROR_DOM_QUOTA_REACHED"
 }
 
 fn reason_of(error: &JsValue) -> String {

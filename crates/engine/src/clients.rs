@@ -1,16 +1,37 @@
-//! What is known of each client: its last settled number, and whether its entries are ours to send.
+//! What is known of each client: its last settled number, and whether it is gone.
 //!
-//! A handful of rows: this page load, and those that left something in the outbox.
+//! A handful of rows: this page load, other tabs, and those that left something in the outbox. Inside the
+//! engine a client is its place in this list; names are for storage and the wire.
 
-use twinstore_protocol::{ClientFrom, ClientId, N};
+use twinstore_protocol::{ClientId, N};
+
+/// A client, as the engine that gave it knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Client(pub(crate) u32);
+
+impl Client {
+    /// This page load, or program start.
+    pub const OWN: Self = Self(0);
+    /// One that has nothing in the outbox, and whose name nobody will ask for.
+    pub const STRANGER: Self = Self(u32::MAX);
+}
+
+/// Names an action of a stream for ever; or a client with one of its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id {
+    /// Whose.
+    pub client: Client,
+    /// Which.
+    pub n: N,
+}
 
 /// One client.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientState {
-    pub(crate) id: ClientId,
+    pub(crate) name: ClientId,
     /// Its last number with a verdict, as far as was heard here.
     pub(crate) settled: N,
-    /// This page load, or one whose lock this page holds.
+    /// This page load, or one that is gone: its verdicts are told here, its missing numbers will never come.
     pub(crate) ours: bool,
     /// How many of its actions lie in the outbox.
     pub(crate) pending: usize,
@@ -22,27 +43,47 @@ pub(crate) struct Clients(Vec<ClientState>);
 
 impl Clients {
     pub(crate) fn new(own: ClientId) -> Self {
-        Self(vec![ClientState { id: own, settled: N(0), ours: true, pending: 0 }])
+        Self(vec![ClientState { name: own, settled: N(0), ours: true, pending: 0 }])
     }
 
-    pub(crate) fn get(&self, id: &ClientId) -> Option<&ClientState> {
-        self.0.iter().find(|c| c.id == *id)
+    /// The client of that name; a stranger where it is not in the list.
+    pub(crate) fn find(&self, name: &str) -> Client {
+        let at = self.0.iter().position(|c| c.name.as_str() == name);
+        at.map_or(Client::STRANGER, place)
     }
 
-    pub(crate) fn get_mut(&mut self, id: &ClientId) -> Option<&mut ClientState> {
-        self.0.iter_mut().find(|c| c.id == *id)
+    /// The client of that name, put into the list where it is new.
+    pub(crate) fn add(&mut self, name: &str) -> Client {
+        let known = self.find(name);
+        if known != Client::STRANGER {
+            return known;
+        }
+        let name = ClientId(name.to_owned());
+        self.0.push(ClientState { name, settled: N(0), ours: false, pending: 0 });
+        place(self.0.len() - 1)
     }
 
-    /// The row of a client, made where it is new.
-    pub(crate) fn row(&mut self, id: &ClientId) -> &mut ClientState {
-        let at = match self.0.iter().position(|c| c.id == *id) {
-            Some(at) => at,
-            None => {
-                self.0.push(ClientState { id: id.clone(), settled: N(0), ours: false, pending: 0 });
-                self.0.len() - 1
-            }
-        };
-        self.0.get_mut(at).expect("found or just added")
+    pub(crate) fn get(&self, client: Client) -> Option<&ClientState> {
+        self.0.get(client.0 as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, client: Client) -> Option<&mut ClientState> {
+        self.0.get_mut(client.0 as usize)
+    }
+
+    pub(crate) fn settled(&self, client: Client) -> N {
+        self.get(client).map_or(N(0), |c| c.settled)
+    }
+
+    pub(crate) fn is_ours(&self, client: Client) -> bool {
+        self.get(client).is_some_and(|c| c.ours)
+    }
+
+    /// This number has its verdict, and so have those before it.
+    pub(crate) fn settle(&mut self, id: Id) {
+        if let Some(row) = self.get_mut(id.client) {
+            row.settled = row.settled.max(id.n);
+        }
     }
 
     /// The server that settled these numbers is no more.
@@ -52,16 +93,19 @@ impl Clients {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &ClientState> {
-        self.0.iter()
-    }
-
     /// Whose verdicts we wait for, from which number on.
-    pub(crate) fn waiting(&self) -> Vec<ClientFrom> {
-        self.0
-            .iter()
-            .filter(|c| c.pending > 0)
-            .map(|c| ClientFrom { client: c.id.clone(), from: c.settled.next() })
-            .collect()
+    pub(crate) fn waiting(&self) -> Vec<Id> {
+        let mut waiting = Vec::new();
+        for (at, row) in self.0.iter().enumerate() {
+            if row.pending > 0 {
+                waiting.push(Id { client: place(at), n: row.settled.next() });
+            }
+        }
+        waiting
     }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "clients are few")]
+fn place(at: usize) -> Client {
+    Client(at as u32)
 }

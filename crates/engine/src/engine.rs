@@ -1,32 +1,32 @@
 //! The engine: takes inputs, hands out outputs.
 //!
-//! Here are its parts and what the app and storage tell it; `exchange.rs` has the link and what is sent,
-//! `receive.rs` what the server says.
+//! Here are its parts and what the app tells it; `tabs.rs` has storage and the other tabs, `exchange.rs` the link
+//! and what is sent, `receive.rs` what the server says.
 
 use std::collections::VecDeque;
 
-use twinstore_protocol::{ClientId, Cursor, N, Seq, StreamId, WireLimits};
+use twinstore_protocol::{ClientId, Cursor, N, Seq, WireLimits};
 
 use crate::clients::Clients;
 use crate::link::{Jitter, Link};
 use crate::outbox::{Outbox, Pending};
 use crate::snapshot::{Gathering, SnapshotMark, Wanted};
 use crate::{
-    Apply, Input, InputError, Limits, Millis, Output, PendingView, Progress, StoredEntry,
-    StoredState, Write,
+    Client, Entry, Id, Input, InputError, Limits, Millis, Output, Progress, Rebase, StoredEvent,
+    Write,
 };
 
 /// What an engine is told once.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Which stream.
-    pub stream: StreamId,
     /// This page load, or program start.
     pub client: ClientId,
     /// The app's schema.
     pub schema: u32,
     /// Feeds the jitter.
     pub seed: u64,
+    /// Whether it may lead at once: no other tab shares its storage, or they cannot agree on a leader.
+    pub leads: bool,
     /// What is taken and kept.
     pub limits: Limits,
 }
@@ -43,12 +43,21 @@ pub struct Engine<A> {
     /// Storage was read; before that nothing is sent or folded.
     pub(crate) ready: bool,
     pub(crate) closed: bool,
-    pub(crate) outdated: bool,
+    /// The schema of the server's model; 0: not heard yet.
+    pub(crate) schema: u32,
+    /// The app wants a link.
+    pub(crate) wanted: bool,
+    /// This tab holds the link, and writes what the server says.
+    pub(crate) leads: bool,
+    /// As a follower: the leader's link is up.
+    pub(crate) relayed: bool,
     pub(crate) cursor: Option<Cursor>,
     pub(crate) head: Seq,
+    /// Events stored since the last state that was.
+    pub(crate) uncompacted: usize,
     pub(crate) link: Link,
     pub(crate) in_flight: usize,
-    pub(crate) gathering: Option<Gathering>,
+    pub(crate) gathering: Option<Gathering<A>>,
     /// The snapshot whose text the driver is reading.
     pub(crate) reading: Option<SnapshotMark>,
     /// A pull is under way: no second one for the same gap.
@@ -76,7 +85,7 @@ pub enum LinkState {
 /// Counts and places, as of the last input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The link.
+    /// The link; that of the leader where another tab leads.
     pub link: LinkState,
     /// Actions without a verdict, without those held.
     pub pending: usize,
@@ -86,8 +95,10 @@ pub struct Status {
     pub head: Seq,
     /// The last place applied here.
     pub cursor: Seq,
-    /// The server's schema is newer than the app's.
+    /// The server's schema is newer than the app's: nothing more is folded here.
     pub outdated: bool,
+    /// The schema of the server's model; 0: not heard yet.
+    pub schema: u32,
 }
 
 impl<A: Clone> Engine<A> {
@@ -102,9 +113,13 @@ impl<A: Clone> Engine<A> {
             next_n: N(1),
             ready: false,
             closed: false,
-            outdated: false,
+            schema: 0,
+            wanted: false,
+            leads: config.leads,
+            relayed: false,
             cursor: None,
             head: Seq(0),
+            uncompacted: 0,
             link: Link::Off,
             in_flight: 0,
             gathering: None,
@@ -135,19 +150,28 @@ impl<A: Clone> Engine<A> {
                 self.restore(stored);
                 self.try_to_open(now);
             }
-            Input::Dispatched { action, bytes, hidden } => self.dispatch(action, bytes, hidden)?,
+            Input::Reread(stored) => self.reread(now, stored),
+            Input::Dispatched { action, bytes, hidden } => {
+                self.dispatch(now, action, bytes, hidden)?;
+            }
             Input::Persisted(n) => self.persisted(n),
-            Input::Adopted { client, entries } => self.adopt(&client, entries),
+            Input::Arrived(entries) => self.arrive(entries),
+            Input::Adopted { client, entries } => self.adopt(client, entries),
+            Input::Led(leads) => self.lead(now, leads),
+            Input::Relayed { online, schema } => self.relay(online, schema),
             Input::Connected => self.connect(now),
             Input::Disconnected => self.disconnect(),
-            Input::Dropped { client, n } => self.drop_action(&client, n)?,
+            Input::Dropped(id) => self.drop_action(id)?,
+            Input::Edited { id, action, bytes } => self.edit(id, action, bytes)?,
             Input::Woken => self.wake(now),
-            Input::LinkOpened { token } => self.greet(now, token),
+            Input::LinkOpened => self.greet(now),
             Input::LinkClosed => self.link_lost(now),
             Input::Received(message) => self.receive(now, message),
-            Input::SnapshotRead { state, clients } => self.take_snapshot(now, state, &clients),
+            Input::SnapshotRead { state, settled, rejections } => {
+                self.take_snapshot(now, state, &settled, &rejections);
+            }
             Input::SnapshotUnreadable => self.ask_for_snapshot(now),
-            Input::FoldFailed { seq } => self.fold_failed(now, seq),
+            Input::FoldFailed(seq) => self.fold_failed(now, seq),
             Input::TimedOut => self.timed_out(now),
             Input::Closed => self.close(),
         }
@@ -166,19 +190,40 @@ impl<A: Clone> Engine<A> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Millis> {
         // What cannot be done yet must not keep a timer spinning.
-        let link = self.link.due().filter(|_| self.ready);
-        let push = self.push_after.filter(|_| self.link.is_online());
-        let snapshot = match self.snapshot_wanted {
-            Wanted::From(at) if self.link.is_online() => Some(at),
-            Wanted::From(_) | Wanted::No | Wanted::Asked => None,
-        };
-        [link, snapshot, push].into_iter().flatten().min()
+        let mut due = self.link.due().filter(|_| self.ready);
+        if self.link.is_online() {
+            let mut no_later_than = |at: Millis| due = Some(due.map_or(at, |due| due.min(at)));
+            if let Some(at) = self.push_after {
+                no_later_than(at);
+            }
+            if let Wanted::From(at) = self.snapshot_wanted {
+                no_later_than(at);
+            }
+        }
+        due
     }
 
     /// The number the next dispatched action will take.
     #[must_use]
     pub fn next_n(&self) -> N {
         self.next_n
+    }
+
+    /// The client of that name; [`Client::STRANGER`] where nothing of it was ever in the outbox.
+    #[must_use]
+    pub fn client(&self, name: &str) -> Client {
+        self.clients.find(name)
+    }
+
+    /// The client of that name, known from now on.
+    pub fn add_client(&mut self, name: &str) -> Client {
+        self.clients.add(name)
+    }
+
+    /// A client's name.
+    #[must_use]
+    pub fn client_name(&self, client: Client) -> &str {
+        self.clients.get(client).map_or("", |c| c.name.as_str())
     }
 
     /// Whether an action of this size would be taken.
@@ -197,26 +242,28 @@ impl<A: Clone> Engine<A> {
     pub fn status(&self) -> Status {
         Status {
             link: match self.link {
-                Link::Off | Link::Waiting { .. } => LinkState::Offline,
+                _ if self.is_online() => LinkState::Online,
                 Link::Opening { .. } | Link::Greeting { .. } => LinkState::Connecting,
-                Link::Online { .. } => LinkState::Online,
+                Link::Off | Link::Waiting { .. } | Link::Online { .. } => LinkState::Offline,
             },
             pending: self.outbox.waiting(),
             held: self.outbox.held(),
             head: self.head,
             cursor: self.place(),
-            outdated: self.outdated,
+            outdated: self.is_outdated(),
+            schema: self.schema,
         }
     }
 
     /// The pending actions, held ones too, in the order of the outbox.
-    pub fn pending(&self) -> impl Iterator<Item = PendingView<'_, A>> {
-        self.outbox.iter().map(|p| PendingView {
-            client: &p.entry.client,
-            n: p.entry.n,
-            action: &p.entry.action,
-            progress: p.progress,
-        })
+    pub fn pending(&self) -> impl Iterator<Item = (&Entry<A>, Progress)> {
+        self.outbox.iter().map(|p| (&p.entry, p.progress))
+    }
+
+    /// The last event held here.
+    #[must_use]
+    pub fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
     }
 
     /// Whether actions are held back from the store until their verdicts.
@@ -228,89 +275,79 @@ impl<A: Clone> Engine<A> {
     /// All actions that are shown or will be once their verdicts are there, in order.
     #[must_use]
     pub fn foreseen(&self) -> Vec<A> {
-        self.outbox.iter().filter(|p| !p.is_held()).map(|p| p.entry.action.clone()).collect()
+        let mut actions = Vec::new();
+        for pending in self.outbox.iter().filter(|p| !p.is_held()) {
+            actions.push(pending.entry.action.clone());
+        }
+        actions
     }
 
-    /// Whether the link is there, so that `'server'` routing holds actions back.
+    /// Whether the link is there, here or at the leader, so that `'server'` routing holds actions back.
     #[must_use]
     pub fn is_online(&self) -> bool {
-        self.link.is_online()
+        if self.leads { self.link.is_online() } else { self.relayed && self.wanted }
     }
 
-    /// The clients whose entries this page sends.
+    /// Whether this tab holds the link and sends for all.
     #[must_use]
-    pub fn ours(&self) -> Vec<ClientId> {
-        self.clients.iter().filter(|c| c.ours).map(|c| c.id.clone()).collect()
+    pub fn leads(&self) -> bool {
+        self.leads
     }
 
-    /// The clients in the outbox whose entries this page does not send.
+    /// Whether this page tells a client's verdicts: its own, or of one that is gone.
     #[must_use]
-    pub fn strangers(&self) -> Vec<ClientId> {
-        let theirs = |c: &&crate::clients::ClientState| !c.ours && c.pending > 0;
-        self.clients.iter().filter(theirs).map(|c| c.id.clone()).collect()
+    pub fn is_ours(&self, client: Client) -> bool {
+        self.clients.is_ours(client)
     }
 
-    /// Whether an action may be dropped.
+    /// Whether an action may be dropped or edited.
     ///
     /// # Errors
     /// As [`Input::Dropped`] would answer.
-    pub fn can_drop(&self, client: &ClientId, n: N) -> Result<(), InputError> {
-        let pending = self.outbox.find(client, n).ok_or(InputError::NotPending)?;
-        // What was sent may have been applied: only what never left, or is held, can be taken back.
-        if pending.ever_sent && !pending.is_held() { Err(InputError::AlreadySent) } else { Ok(()) }
+    pub fn can_change(&self, id: Id) -> Result<(), InputError> {
+        let pending = self.outbox.find(id).ok_or(InputError::NotPending)?;
+        // What was sent may have been applied: only what never left, or is held, can be taken back. Where
+        // another tab leads it may be on its way at any moment.
+        let may = pending.is_held() || (!pending.ever_sent && (self.leads || !self.is_online()));
+        if may { Ok(()) } else { Err(InputError::AlreadySent) }
+    }
+
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.schema > self.config.schema
     }
 
     pub(crate) fn place(&self) -> Seq {
         self.cursor.as_ref().map_or(Seq(0), |cursor| cursor.seq)
     }
 
-    fn restore(&mut self, stored: StoredState<A>) {
-        for (client, n) in stored.settled {
-            let row = self.clients.row(&client);
-            row.settled = row.settled.max(n);
-        }
-        // What a settled number names is done, whatever a backup or a journal brings back.
-        let (unsettled, done): (Vec<_>, Vec<_>) =
-            stored.entries.into_iter().partition(|entry| self.is_news(entry));
-        if !done.is_empty() {
-            let settled = done.into_iter().map(|entry| (entry.client, entry.n)).collect();
-            let write = Write::Confirm { events: Vec::new(), cursor: None, settled };
-            self.outputs.push_back(Output::Persist(write));
-        }
-        for entry in &unsettled {
-            self.clients.row(&entry.client).pending += 1;
-        }
-        self.outbox.restore(unsettled.into_iter());
-        self.cursor = stored.cursor;
-        self.head = self.place();
-        self.ready = true;
-        self.rebase(stored.base, stored.events, Vec::new());
-    }
-
-    /// Neither settled (or held, and so kept whatever its number) nor in the outbox already.
-    fn is_news(&self, entry: &StoredEntry<A>) -> bool {
-        let settled = self.clients.get(&entry.client).map_or(N(0), |c| c.settled);
-        (entry.n > settled || entry.held.is_some())
-            && self.outbox.find(&entry.client, entry.n).is_none()
-    }
-
-    fn dispatch(&mut self, action: A, bytes: u32, hidden: bool) -> Result<(), InputError> {
+    fn dispatch(
+        &mut self,
+        now: Millis,
+        action: A,
+        bytes: u32,
+        hidden: bool,
+    ) -> Result<(), InputError> {
         self.outbox.check_room(bytes, &self.config.limits)?;
-        let entry = StoredEntry {
-            client: self.config.client.clone(),
-            n: self.next_n,
+        let id = Id { client: Client::OWN, n: self.next_n };
+        // I5: what was dropped or merged since the last one is settled with this.
+        let last = self.outbox.iter_mut().rev().find(|p| p.entry.id.client == Client::OWN);
+        let last = last.map_or(N(0), |p| p.entry.id.n).max(self.clients.settled(Client::OWN));
+        let entry = Entry {
+            id,
+            from: last.next().min(id.n),
+            order: now.0.max(self.outbox.last_order() + 1),
             schema: self.config.schema,
             bytes,
             held: None,
             action,
         };
         self.next_n = self.next_n.next();
-        self.clients.row(&entry.client).pending += 1;
-        self.outputs.push_back(Output::Persist(Write::Enqueue(entry.clone())));
-        self.outbox.push(Pending {
+        self.outputs.push_back(Output::Enqueue(entry.clone()));
+        // I4: not sent before storage has answered.
+        self.put(Pending {
             entry,
             progress: Progress::Queued,
-            stored: false, // I4: not sent before storage has answered
+            stored: false,
             ever_sent: false,
             hidden,
         });
@@ -318,40 +355,45 @@ impl<A: Clone> Engine<A> {
     }
 
     fn persisted(&mut self, n: N) {
-        let own = &self.config.client;
         // Newest first: what was stored before needs no second look.
         let list = self.outbox.iter_mut().rev();
-        for pending in list.filter(|p| p.entry.client == *own) {
+        for pending in list.filter(|p| p.entry.id.client == Client::OWN) {
             if pending.stored {
                 break;
             }
-            pending.stored = pending.entry.n <= n;
+            pending.stored = pending.entry.id.n <= n;
         }
     }
 
-    fn adopt(&mut self, client: &ClientId, entries: Vec<StoredEntry<A>>) {
-        let mut grown = false;
-        for entry in entries {
-            if self.is_news(&entry) {
-                self.clients.row(client).pending += 1;
-                self.outbox.push(Pending::restored(entry));
-                grown = true;
-            }
+    fn drop_action(&mut self, id: Id) -> Result<(), InputError> {
+        self.can_change(id)?;
+        let Some(gone) = self.take_out(id) else { return Err(InputError::NotPending) };
+        let mut entries = Vec::new();
+        // I5: the next number settles this one too; said on disk, for whoever sends it.
+        let next =
+            self.outbox.iter_mut().find(|p| p.entry.id.client == id.client && p.entry.id.n > id.n);
+        if let Some(next) = next.filter(|p| !p.is_held()) {
+            next.entry.from = next.entry.from.min(gone.entry.from);
+            entries.push(next.entry.clone());
         }
-        self.clients.row(client).ours = true;
-        if grown {
-            self.rebase(None, Vec::new(), Vec::new());
+        let write = Write { removed: vec![id], entries, ..Write::default() };
+        self.outputs.push_back(Output::Persist(write));
+        if gone.is_shown() {
+            self.replay();
         }
+        Ok(())
     }
 
-    fn drop_action(&mut self, client: &ClientId, n: N) -> Result<(), InputError> {
-        self.can_drop(client, n)?;
-        let shown = self.outbox.find(client, n).is_some_and(Pending::is_shown);
-        self.take_out(client, n);
-        self.outputs.push_back(Output::Persist(Write::Remove { client: client.clone(), n }));
-        if shown {
-            self.rebase(None, Vec::new(), Vec::new());
-        }
+    fn edit(&mut self, id: Id, action: A, bytes: u32) -> Result<(), InputError> {
+        self.can_change(id)?;
+        self.outbox.check_room(bytes, &self.config.limits)?;
+        let Some(mut pending) = self.outbox.remove(id) else { return Err(InputError::NotPending) };
+        pending.entry.action = action;
+        pending.entry.bytes = bytes;
+        pending.entry.schema = self.config.schema;
+        self.persist(Write { entries: vec![pending.entry.clone()], ..Write::default() });
+        self.outbox.put(pending);
+        self.replay();
         Ok(())
     }
 
@@ -360,40 +402,59 @@ impl<A: Clone> Engine<A> {
         self.closed = true;
     }
 
+    /// Puts an action into the outbox, and into the counts.
+    pub(crate) fn put(&mut self, pending: Pending<A>) {
+        if let Some(row) = self.clients.get_mut(pending.entry.id.client) {
+            row.pending += 1;
+            self.outbox.put(pending);
+        }
+    }
+
     /// Takes an action out of the outbox, and out of the counts.
-    pub(crate) fn take_out(&mut self, client: &ClientId, n: N) -> Option<Pending<A>> {
-        let row = self.clients.get_mut(client).filter(|row| row.pending > 0)?;
-        let pending = self.outbox.remove(client, n)?;
+    pub(crate) fn take_out(&mut self, id: Id) -> Option<Pending<A>> {
+        let row = self.clients.get_mut(id.client).filter(|row| row.pending > 0)?;
+        let pending = self.outbox.remove(id)?;
         row.pending -= 1;
         self.in_flight -= usize::from(pending.progress == Progress::Sent);
         Some(pending)
     }
 
+    /// What the server says is written by the tab that leads.
+    pub(crate) fn persist(&mut self, write: Write<A>) {
+        if self.leads {
+            self.outputs.push_back(Output::Persist(write));
+        }
+    }
+
+    /// The outbox changed: what is shown is replayed.
+    pub(crate) fn replay(&mut self) {
+        self.rebase(None, Vec::new(), Vec::new());
+    }
+
     pub(crate) fn rebase(
         &mut self,
         base: Option<A>,
-        events: Vec<crate::StoredEvent<A>>,
+        events: Vec<StoredEvent<A>>,
         entering: Vec<A>,
     ) {
-        let shown = self.outbox.shown_actions();
-        self.outputs.push_back(Output::Apply(Apply::Rebase { base, events, shown, entering }));
+        let mut shown = Vec::new();
+        for pending in self.outbox.shown() {
+            shown.push(pending.entry.action.clone());
+        }
+        self.outputs.push_back(Output::Rebase(Rebase { base, events, shown, entering }));
     }
 
     /// What must hold after every input.
     fn check(&self) {
         debug_assert!(self.link.is_online() || self.in_flight == 0, "in flight without a link");
+        debug_assert!(self.leads || self.link == Link::Off, "a link without being the leader");
         debug_assert!(self.place() <= self.head, "I2: the cursor is past the head");
-        debug_assert_eq!(
-            self.clients.iter().map(|c| c.pending).sum::<usize>(),
-            self.outbox.iter().count(),
-            "each pending action belongs to a client"
-        );
         debug_assert!(
             self.outbox.iter().all(|p| p.stored || p.progress != Progress::Sent),
             "I4: sent before it was stored"
         );
         debug_assert!(
-            self.link.is_online() || self.outbox.iter().all(|p| !p.hidden),
+            self.is_online() || self.outbox.iter().all(|p| !p.hidden),
             "I1: held back without a link"
         );
     }

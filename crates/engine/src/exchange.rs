@@ -2,26 +2,31 @@
 //!
 //! Keeps I4 (nothing is sent that is not stored) and I5 (in the order of `n`, nothing skipped by accident).
 
-use twinstore_protocol::{
-    ClientId, Entry, Hello, Leave, N, Ping, Pull, Push, VERSION, VERSION_MIN,
-};
+use twinstore_protocol::{Cursor, N};
 
 use crate::link::{Link, retry_delay_ms};
+use crate::outbox::Pending;
 use crate::snapshot::Wanted;
-use crate::{Engine, Frame, Millis, Output, Progress};
+use crate::{Engine, Entry, Frame, Id, Millis, Output, Progress, Standing};
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn connect(&mut self, now: Millis) {
-        if self.link == Link::Off {
+        self.wanted = true;
+        if self.leads && self.link == Link::Off {
             self.link = Link::Waiting { retry_at: now, attempt: 0 };
             self.try_to_open(now);
         }
     }
 
     pub(crate) fn disconnect(&mut self) {
+        self.wanted = false;
+        self.close_link();
+    }
+
+    /// This tab has no link any more, and does not try to get one.
+    pub(crate) fn close_link(&mut self) {
         if self.link.is_online() {
-            let stream = self.config.stream.clone();
-            self.outputs.push_back(Output::Transmit(Frame::Leave(Leave { stream })));
+            self.outputs.push_back(Output::Transmit(Frame::Leave));
         }
         if !matches!(self.link, Link::Off | Link::Waiting { .. }) {
             self.outputs.push_back(Output::CloseLink);
@@ -42,21 +47,13 @@ impl<A: Clone> Engine<A> {
         }
     }
 
-    pub(crate) fn greet(&mut self, now: Millis, token: Option<String>) {
-        let Link::Opening { attempt, .. } = self.link else {
-            return;
-        };
-        let give_up_at = now.plus(self.config.limits.link.open_ms_max);
-        self.link = Link::Greeting { give_up_at, attempt };
-        self.outputs.push_back(Output::Transmit(Frame::Hello(Hello {
-            v: VERSION,
-            min: VERSION_MIN,
-            stream: self.config.stream.clone(),
-            cursor: self.cursor.clone(),
-            schema: self.config.schema,
-            clients: self.clients.waiting(),
-            token,
-        })));
+    pub(crate) fn greet(&mut self, now: Millis) {
+        if let Link::Opening { attempt, .. } = self.link {
+            let give_up_at = now.plus(self.config.limits.link.open_ms_max);
+            self.link = Link::Greeting { give_up_at, attempt };
+            let standing = self.standing(self.cursor.clone());
+            self.outputs.push_back(Output::Transmit(Frame::Hello(standing)));
+        }
     }
 
     pub(crate) fn link_lost(&mut self, now: Millis) {
@@ -121,7 +118,12 @@ impl<A: Clone> Engine<A> {
     pub(crate) fn pull(&mut self) {
         if !self.pulling {
             self.pulling = true;
-            self.transmit_pull(self.cursor.clone());
+            if self.leads {
+                self.transmit_pull(self.cursor.clone());
+            } else {
+                // What the leader heard it has stored, or will have before the answer comes.
+                self.outputs.push_back(Output::Reread);
+            }
         }
     }
 
@@ -145,8 +147,7 @@ impl<A: Clone> Engine<A> {
         let entries = self.next_batch();
         if !entries.is_empty() {
             self.in_flight = entries.len();
-            let stream = self.config.stream.clone();
-            self.outputs.push_back(Output::Transmit(Frame::Push(Push { stream, entries })));
+            self.outputs.push_back(Output::Transmit(Frame::Push(entries)));
         }
     }
 
@@ -154,13 +155,7 @@ impl<A: Clone> Engine<A> {
     fn next_batch(&mut self) -> Vec<Entry<A>> {
         let mut entries: Vec<Entry<A>> = Vec::new();
         let mut bytes = 0;
-        let schema = self.config.schema;
-        let clients = &self.clients;
-        let ours = |client: &ClientId| clients.get(client).is_some_and(|c| c.ours);
-        for pending in self.outbox.iter_mut() {
-            if pending.progress != Progress::Queued || !ours(&pending.entry.client) {
-                continue;
-            }
+        for pending in self.outbox.iter().filter(|p| p.progress == Progress::Queued) {
             bytes += pending.entry.bytes;
             let full = entries.len() >= self.wire.batch_actions as usize
                 || (bytes > self.wire.batch_bytes && !entries.is_empty());
@@ -168,16 +163,40 @@ impl<A: Clone> Engine<A> {
             if full || !pending.stored {
                 break;
             }
-            let client = &pending.entry.client;
-            let sent = entries.iter().rev().find(|e| e.client == *client).map(|e| e.n);
-            let before = sent.or_else(|| clients.get(client).map(|c| c.settled)).unwrap_or(N(0));
-            // I5: numbers that were dropped, held or coalesced are settled by the next entry.
-            let from = (before.next() < pending.entry.n).then(|| before.next());
-            pending.progress = Progress::Sent;
-            pending.ever_sent = true;
-            entries.push(pending.entry.clone().into_entry(from, schema));
+            let mut entry = pending.entry.clone();
+            let client = entry.id.client;
+            let sent = entries.iter().rev().find(|e| e.id.client == client).map(|e| e.id.n);
+            let next = sent.unwrap_or_else(|| self.clients.settled(client)).next();
+            if self.misses(&entry, next) {
+                break;
+            }
+            // I5: numbers that were dropped, held or merged are settled by the next entry.
+            entry.from = next.min(entry.id.n);
+            entries.push(entry);
+        }
+        let mut sent = entries.iter().map(|e| e.id);
+        let mut next = sent.next();
+        for pending in self.outbox.iter_mut() {
+            if Some(pending.entry.id) == next {
+                pending.progress = Progress::Sent;
+                pending.ever_sent = true;
+                next = sent.next();
+            }
         }
         entries
+    }
+
+    /// Whether a living tab may be about to store what is missing before this entry: then it is neither skipped
+    /// nor overtaken.
+    fn misses(&self, entry: &Entry<A>, next: N) -> bool {
+        if next >= entry.from || self.clients.is_ours(entry.id.client) {
+            return false;
+        }
+        let between = |p: &&Pending<A>| {
+            let Id { client, n } = p.entry.id;
+            p.is_held() && client == entry.id.client && n >= next && n < entry.from
+        };
+        (self.outbox.iter().filter(between).count() as u64) < entry.from.0 - next.0
     }
 
     pub(crate) fn try_to_open(&mut self, now: Millis) {
@@ -195,20 +214,20 @@ impl<A: Clone> Engine<A> {
     fn ping(&mut self, now: Millis) {
         let dead_at = Some(now.plus(self.config.limits.link.answer_ms_max));
         self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at, attempt: 0 };
-        let stream = self.config.stream.clone();
-        self.outputs.push_back(Output::Transmit(Frame::Ping(Ping { stream })));
+        self.outputs.push_back(Output::Transmit(Frame::Ping));
     }
 
-    fn transmit_pull(&mut self, cursor: Option<twinstore_protocol::Cursor>) {
-        self.outputs.push_back(Output::Transmit(Frame::Pull(Pull {
-            stream: self.config.stream.clone(),
-            cursor,
-            clients: self.clients.waiting(),
-        })));
+    fn transmit_pull(&mut self, cursor: Option<Cursor>) {
+        let standing = self.standing(cursor);
+        self.outputs.push_back(Output::Transmit(Frame::Pull(standing)));
+    }
+
+    fn standing(&self, cursor: Option<Cursor>) -> Standing {
+        Standing { cursor, waiting: self.clients.waiting() }
     }
 
     /// The link is gone: what was under way is to be sent again, what was held back is shown from now on.
-    fn forget_exchange(&mut self) {
+    pub(crate) fn forget_exchange(&mut self) {
         self.in_flight = 0;
         self.gathering = None;
         self.reading = None;

@@ -1,17 +1,16 @@
 //! Facts: the closed list of everything that can wake the engine.
 
-use twinstore_protocol::{
-    ClientId, ClientRow, Cursor, ErrorFrame, Events, N, Pong, Refused, Seq, SnapshotPart, Verdicts,
-    Welcome,
-};
+use twinstore_protocol::{N, Seq};
 
-use crate::HeldReason;
+use crate::{Client, Entry, Id, Message, StoredState, Verdict};
 
 /// A fact, in the past tense.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input<A> {
     /// Storage was read: this is what the last run left.
     Restored(StoredState<A>),
+    /// Storage was read again ([`crate::Output::Reread`]): what other tabs made of it. None: there is none.
+    Reread(Option<StoredState<A>>),
     /// The app dispatched an action; it takes the number [`crate::Engine::next_n`] gave before.
     Dispatched {
         /// The stamped action.
@@ -23,123 +22,62 @@ pub enum Input<A> {
     },
     /// This client's own actions up to this number are stored.
     Persisted(N),
-    /// A client's lock was free and is held by this page now: its entries are ours to send.
+    /// Another tab stored these entries.
+    Arrived(Vec<Entry<A>>),
+    /// A client's lock was free and is held by this page now, which has read all that storage holds of it.
     Adopted {
         /// Who is gone.
-        client: ClientId,
-        /// What storage holds of it, read after its lock was taken.
-        entries: Vec<StoredEntry<A>>,
+        client: Client,
+        /// What it left.
+        entries: Vec<Entry<A>>,
+    },
+    /// This tab leads from now on, or follows.
+    Led(bool),
+    /// The leader's link came up, or went: for a tab that follows.
+    Relayed {
+        /// Whether it is up.
+        online: bool,
+        /// The schema of the server's model, as the leader heard it.
+        schema: u32,
     },
     /// The app wants to be connected.
     Connected,
     /// The app wants to be offline.
     Disconnected,
     /// The app wants to drop an action.
-    Dropped {
-        /// Whose.
-        client: ClientId,
+    Dropped(Id),
+    /// The app gives an action of ours that was never sent another content.
+    Edited {
         /// Which.
-        n: N,
+        id: Id,
+        /// The new action, stamped.
+        action: A,
+        /// Its size as JSON text.
+        bytes: u32,
     },
     /// Something happened that makes a new try worth while: online, visible, resumed.
     Woken,
     /// The socket is open.
-    LinkOpened {
-        /// What the hello should carry.
-        token: Option<String>,
-    },
+    LinkOpened,
     /// The socket is closed, or could not be opened.
     LinkClosed,
-    /// A frame came.
+    /// A frame came; to a tab that follows, from its leader.
     Received(Message<A>),
     /// The text of a snapshot was read.
     SnapshotRead {
         /// The state.
         state: A,
-        /// What the server knows of the clients we named.
-        clients: Vec<ClientRow>,
+        /// The last settled number of each client we named.
+        settled: Vec<Id>,
+        /// The rejections among what was settled.
+        rejections: Vec<Verdict>,
     },
     /// A snapshot's text could not be read.
     SnapshotUnreadable,
-    /// An accepted event threw in this client's reducer.
-    FoldFailed {
-        /// Which.
-        seq: Seq,
-    },
+    /// An accepted event threw in this client's reducer, or led to another state than in the server's.
+    FoldFailed(Seq),
     /// The time that [`crate::Engine::poll_timeout`] gave has come.
     TimedOut,
     /// The app is done with this twin.
     Closed,
-}
-
-/// What storage held.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredState<A> {
-    /// The state where the events begin; none: the reducer's initial state.
-    pub base: Option<A>,
-    /// The accepted events since.
-    pub events: Vec<StoredEvent<A>>,
-    /// The last event stored, accepted or not.
-    pub cursor: Option<Cursor>,
-    /// The last settled number of each client that storage knows.
-    pub settled: Vec<(ClientId, N)>,
-    /// Every tab's entries, in the order of their commits.
-    pub entries: Vec<StoredEntry<A>>,
-}
-
-impl<A> Default for StoredState<A> {
-    fn default() -> Self {
-        Self {
-            base: None,
-            events: Vec::new(),
-            cursor: None,
-            settled: Vec::new(),
-            entries: Vec::new(),
-        }
-    }
-}
-
-/// An accepted event as it is stored here.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredEvent<A> {
-    /// Its place.
-    pub seq: Seq,
-    /// Its action.
-    pub action: A,
-}
-
-/// An entry as it is stored here.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredEntry<A> {
-    /// Who dispatched it.
-    pub client: ClientId,
-    /// Its number.
-    pub n: N,
-    /// The schema of the app that dispatched it.
-    pub schema: u32,
-    /// Its size as JSON text.
-    pub bytes: u32,
-    /// Why it is held; none: it is not.
-    pub held: Option<HeldReason>,
-    /// The stamped action.
-    pub action: A,
-}
-
-/// A message of the server. See `docs/PROTOCOL.md`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Message<A> {
-    /// The answer to our hello.
-    Welcome(Welcome),
-    /// Events, in order.
-    Events(Events<A>),
-    /// A part of a state.
-    Snapshot(SnapshotPart),
-    /// Verdicts of actions decided before.
-    Verdicts(Verdicts),
-    /// An entry that never reached the model.
-    Refused(Refused),
-    /// The answer to our ping.
-    Pong(Pong),
-    /// A frame of ours that could not be taken.
-    Error(ErrorFrame),
 }

@@ -24,19 +24,26 @@ mod input;
 mod limits;
 mod link;
 mod merge;
+mod message;
 mod outbox;
 mod output;
 mod receive;
 mod snapshot;
+mod stored;
+mod tabs;
+pub mod wire;
 
 // The public interface is:
+pub use clients::{Client, Id};
 pub use engine::{Config, Engine, LinkState, Status};
 pub use error::InputError;
-pub use input::{Input, Message, StoredEntry, StoredEvent, StoredState};
+pub use input::Input;
 pub use limits::{Limits, LinkLimits};
 pub use merge::{Fate, Merge, merge};
-pub use outbox::{HeldReason, PendingView, Progress};
-pub use output::{Apply, Frame, Notice, Output, Write};
+pub use message::{Event, Events, Message, Refusal, SnapshotPart, Verdict, Welcome};
+pub use outbox::Progress;
+pub use output::{Frame, Notice, Output, Rebase, Standing, Write};
+pub use stored::{Entry, HeldReason, StoredEvent, StoredState};
 
 /// A point in time as the driver tells it, milliseconds from any origin; it may stand still, but not go back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,15 +8,15 @@
 //!
 //! Pure and total. Keeps I1 (a confirmation in order changes nothing that is seen).
 
-use twinstore_protocol::{ClientId, N};
+use crate::Id;
 
 /// What an event does to the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate<'a> {
+pub enum Fate {
     /// Nothing: a rejection of what is not shown here.
     Skip,
-    /// It is folded: the accepted action of this client with this number.
-    Fold(&'a ClientId, N),
+    /// It is folded: the accepted action of this name.
+    Fold(Id),
     /// It takes a shown action away.
     Reject,
 }
@@ -41,16 +41,13 @@ pub enum Merge {
 }
 
 /// Compares events, in the order of the log, with the shown actions, in the order they are shown.
-pub fn merge<'a>(
-    mut shown: impl Iterator<Item = (&'a ClientId, N)>,
-    events: impl Iterator<Item = Fate<'a>>,
-) -> Merge {
+pub fn merge(mut shown: impl Iterator<Item = Id>, events: impl Iterator<Item = Fate>) -> Merge {
     let mut count = 0;
     for (at, fate) in events.enumerate() {
         match fate {
             Fate::Skip => {}
-            Fate::Fold(client, n) if shown.next() == Some((client, n)) => count += 1,
-            Fate::Fold(..) | Fate::Reject => return Merge::Rebase { count, at },
+            Fate::Fold(id) if shown.next() == Some(id) => count += 1,
+            Fate::Fold(_) | Fate::Reject => return Merge::Rebase { count, at },
         }
     }
     if count == 0 { Merge::Ignore } else { Merge::Advance { count } }
@@ -58,23 +55,25 @@ pub fn merge<'a>(
 
 #[cfg(test)]
 mod tests {
+    use twinstore_protocol::N;
+
     use super::*;
+    use crate::Client;
 
     /// Scenarios in letters: `A1` is action 1 of client A, `-` a skipped event, `!` a rejection of a shown one.
     #[track_caller]
     fn check(shown: &str, events: &str, expected: Merge) {
-        let name = |word: &str| (ClientId(word[..1].to_owned()), N(word[1..].parse().unwrap()));
-        let shown: Vec<_> = shown.split_whitespace().map(name).collect();
-        let names: Vec<_> = events
-            .split_whitespace()
-            .map(|word| if word.len() > 1 { Some(name(word)) } else { None })
-            .collect();
-        let fates = names.iter().zip(events.split_whitespace()).map(|(name, word)| match name {
-            Some((client, n)) => Fate::Fold(client, *n),
-            None if word == "!" => Fate::Reject,
-            None => Fate::Skip,
+        let name = |word: &str| Id {
+            client: Client(u32::from(word.as_bytes()[0])),
+            n: N(word[1..].parse().expect("a number")),
+        };
+        let shown = shown.split_whitespace().map(name);
+        let fates = events.split_whitespace().map(|word| match word {
+            "-" => Fate::Skip,
+            "!" => Fate::Reject,
+            word => Fate::Fold(name(word)),
         });
-        assert_eq!(merge(shown.iter().map(|(c, n)| (c, *n)), fates), expected);
+        assert_eq!(merge(shown, fates), expected);
     }
 
     #[test]

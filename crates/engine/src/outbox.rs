@@ -1,50 +1,13 @@
-//! The outbox: pending actions in the order of their commits, and how far each has come.
+//! The outbox: pending actions in their order, and how far each has come.
 //!
 //! Keeps I6: what is held blocks nothing behind it. Keeps I7: bounded in actions and in bytes.
-//! Not here: what of it may be sent (`engine.rs`), writing it to disk (the driver).
+//! Not here: what of it may be sent (`exchange.rs`), writing it to disk (the driver).
 
 use std::collections::VecDeque;
 
-use twinstore_protocol::{ClientId, N};
+use twinstore_protocol::N;
 
-use crate::{InputError, Limits, StoredEntry};
-
-/// Why an action is kept without being shown or sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeldReason {
-    /// The server was reset, or restored from a backup, and may never have seen it.
-    Reset,
-    /// The server refused it: too many bytes.
-    TooLarge,
-    /// The server refused it: nested too deeply.
-    TooDeep,
-    /// The server refused it: not a plain action.
-    NotPlain,
-    /// The server has settled a later number without it.
-    Skipped,
-}
-
-impl HeldReason {
-    /// The reason as the app sees it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reset => "reset",
-            Self::TooLarge => "too-large",
-            Self::TooDeep => "too-deep",
-            Self::NotPlain => "not-plain",
-            Self::Skipped => "skipped",
-        }
-    }
-
-    /// The reason with this name, as storage gives it back.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Reset, Self::TooLarge, Self::TooDeep, Self::NotPlain, Self::Skipped]
-            .into_iter()
-            .find(|reason| reason.as_str() == name)
-    }
-}
+use crate::{Client, Entry, HeldReason, Id, InputError, Limits};
 
 /// How far a pending action has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +25,7 @@ pub enum Progress {
 /// One pending action.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending<A> {
-    pub(crate) entry: StoredEntry<A>,
+    pub(crate) entry: Entry<A>,
     pub(crate) progress: Progress,
     /// On disk, so that it may be sent (I4).
     pub(crate) stored: bool,
@@ -72,31 +35,20 @@ pub(crate) struct Pending<A> {
     pub(crate) hidden: bool,
 }
 
-/// A pending action as the app may see it.
-#[derive(Clone, Debug)]
-pub struct PendingView<'a, A> {
-    /// Whose.
-    pub client: &'a ClientId,
-    /// Which.
-    pub n: N,
-    /// The action.
-    pub action: &'a A,
-    /// How far it has come.
-    pub progress: Progress,
-}
-
 impl<A> Pending<A> {
+    /// An action as it comes back from storage: whether it was ever sent is not known any more.
+    pub(crate) fn restored(entry: Entry<A>) -> Self {
+        let progress = entry.held.map_or(Progress::Queued, Progress::Held);
+        Self { entry, progress, stored: true, ever_sent: true, hidden: false }
+    }
+
     pub(crate) fn is_held(&self) -> bool {
-        matches!(self.progress, Progress::Held(_))
+        self.entry.held.is_some()
     }
 
     /// Part of the visible state (I1).
     pub(crate) fn is_shown(&self) -> bool {
         !self.hidden && !self.is_held()
-    }
-
-    fn is(&self, client: &ClientId, n: N) -> bool {
-        self.entry.n == n && self.entry.client == *client
     }
 }
 
@@ -114,26 +66,22 @@ impl<A: Clone> Outbox<A> {
         Self { list: VecDeque::new(), bytes: 0, held: 0, hidden: 0 }
     }
 
-    /// Puts an action at the end.
-    pub(crate) fn push(&mut self, pending: Pending<A>) {
+    /// Puts an action where its order says, which is the end as a rule.
+    pub(crate) fn put(&mut self, pending: Pending<A>) {
         self.bytes += pending.entry.bytes as usize;
         self.held += usize::from(pending.is_held());
         self.hidden += usize::from(pending.hidden);
-        self.list.push_back(pending);
-    }
-
-    /// Puts what storage held before what was dispatched since.
-    pub(crate) fn restore(&mut self, entries: impl DoubleEndedIterator<Item = StoredEntry<A>>) {
-        for entry in entries.rev() {
-            self.bytes += entry.bytes as usize;
-            self.held += usize::from(entry.held.is_some());
-            self.list.push_front(Pending::restored(entry));
+        let order = pending.entry.order;
+        let mut at = self.list.len();
+        while at > 0 && self.list.get(at - 1).is_some_and(|p| p.entry.order > order) {
+            at -= 1;
         }
+        self.list.insert(at, pending);
     }
 
     /// Takes an action out. Its own actions come back in order, so the search ends at once as a rule.
-    pub(crate) fn remove(&mut self, client: &ClientId, n: N) -> Option<Pending<A>> {
-        let at = self.list.iter().position(|p| p.is(client, n))?;
+    pub(crate) fn remove(&mut self, id: Id) -> Option<Pending<A>> {
+        let at = self.list.iter().position(|p| p.entry.id == id)?;
         let pending = self.list.remove(at)?;
         self.bytes -= pending.entry.bytes as usize;
         self.held -= usize::from(pending.is_held());
@@ -142,19 +90,14 @@ impl<A: Clone> Outbox<A> {
     }
 
     /// Stops showing and sending an action.
-    pub(crate) fn hold(
-        &mut self,
-        client: &ClientId,
-        n: N,
-        reason: HeldReason,
-    ) -> Option<StoredEntry<A>> {
-        let pending = self.list.iter_mut().find(|p| p.is(client, n) && !p.is_held())?;
+    pub(crate) fn hold(&mut self, id: Id, reason: HeldReason) -> Option<&Pending<A>> {
+        let pending = self.list.iter_mut().find(|p| p.entry.id == id && !p.is_held())?;
         pending.entry.held = Some(reason);
         pending.progress = Progress::Held(reason);
         self.hidden -= usize::from(pending.hidden);
         pending.hidden = false;
         self.held += 1;
-        Some(pending.entry.clone())
+        Some(pending)
     }
 
     pub(crate) fn check_room(&self, bytes: u32, limits: &Limits) -> Result<(), InputError> {
@@ -164,8 +107,26 @@ impl<A: Clone> Outbox<A> {
         if full { Err(InputError::OutboxFull) } else { Ok(()) }
     }
 
-    pub(crate) fn find(&self, client: &ClientId, n: N) -> Option<&Pending<A>> {
-        self.list.iter().find(|p| p.is(client, n))
+    /// What is to be stored after this, or sent, stands behind it.
+    pub(crate) fn last_order(&self) -> u64 {
+        self.list.back().map_or(0, |p| p.entry.order)
+    }
+
+    /// Whether an entry is there. `at` is where the last search ended: a list in order is walked once.
+    pub(crate) fn has(&self, entry: &Entry<A>, at: &mut usize) -> bool {
+        while self.list.get(*at).is_some_and(|p| p.entry.order < entry.order) {
+            *at += 1;
+        }
+        let mut here = self.list.iter().skip(*at).take_while(|p| p.entry.order == entry.order);
+        here.any(|p| p.entry.id == entry.id)
+    }
+
+    pub(crate) fn find(&self, id: Id) -> Option<&Pending<A>> {
+        self.list.iter().find(|p| p.entry.id == id)
+    }
+
+    pub(crate) fn find_mut(&mut self, id: Id) -> Option<&mut Pending<A>> {
+        self.list.iter_mut().find(|p| p.entry.id == id)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Pending<A>> {
@@ -180,22 +141,29 @@ impl<A: Clone> Outbox<A> {
         self.list.iter().filter(|p| p.is_shown())
     }
 
-    pub(crate) fn shown_actions(&self) -> Vec<A> {
-        self.shown().map(|p| p.entry.action.clone()).collect()
+    /// The numbers of a client's actions up to `n`, without those held.
+    pub(crate) fn up_to(&self, client: Client, n: N) -> Vec<Id> {
+        let mut ids = Vec::new();
+        for pending in &self.list {
+            let id = pending.entry.id;
+            if id.client == client && id.n <= n && !pending.is_held() {
+                ids.push(id);
+            }
+        }
+        ids
     }
 
     /// Shows what was held back; gives it, in order.
     pub(crate) fn reveal(&mut self) -> Vec<A> {
-        if std::mem::take(&mut self.hidden) == 0 {
-            return Vec::new();
+        let mut revealed = Vec::new();
+        if self.hidden > 0 {
+            self.hidden = 0;
+            for pending in self.list.iter_mut().filter(|p| p.hidden) {
+                pending.hidden = false;
+                revealed.push(pending.entry.action.clone());
+            }
         }
-        let hidden = self.list.iter_mut().filter(|p| p.hidden);
-        hidden
-            .map(|p| {
-                p.hidden = false;
-                p.entry.action.clone()
-            })
-            .collect()
+        revealed
     }
 
     pub(crate) fn hides(&self) -> bool {
@@ -209,13 +177,5 @@ impl<A: Clone> Outbox<A> {
     /// Actions without a verdict that are not held.
     pub(crate) fn waiting(&self) -> usize {
         self.list.len() - self.held
-    }
-}
-
-impl<A> Pending<A> {
-    /// An action as it comes back from storage: whether it was ever sent is not known any more.
-    pub(crate) fn restored(entry: StoredEntry<A>) -> Self {
-        let progress = entry.held.map_or(Progress::Queued, Progress::Held);
-        Self { entry, progress, stored: true, ever_sent: true, hidden: false }
     }
 }

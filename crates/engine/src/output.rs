@@ -1,170 +1,136 @@
 //! Orders: what the driver shall do, in this order.
 
-use twinstore_protocol::{
-    ClientId, Cursor, Entry, Hello, Leave, N, Ping, Pull, Push, Rejection, Seq,
-};
+use twinstore_protocol::{Cursor, Rejection, Seq};
 
-use crate::{HeldReason, StoredEntry, StoredEvent};
+use crate::{Entry, HeldReason, Id, StoredEvent};
 
 /// An order, in the imperative.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output<A> {
-    /// Store this. Writes are performed in order; [`Write::Enqueue`] is answered by `Input::Persisted`.
+    /// Store this entry. Answered by `Input::Persisted`; entries and writes are performed in order.
+    Enqueue(Entry<A>),
+    /// Change what is stored, in one transaction.
     Persist(Write<A>),
+    /// Store the confirmed state as it is, in place of the events that led to it. It stands at this cursor.
+    Compact(Cursor),
+    /// Read everything that is stored. Answered by `Input::Reread`.
+    Reread,
     /// Open the socket. Answered by `Input::LinkOpened` or `Input::LinkClosed`.
     OpenLink,
     /// Close the socket. Not answered.
     CloseLink,
     /// Send a frame.
     Transmit(Frame<A>),
-    /// Parse the text of a snapshot. Answered by `Input::SnapshotRead` or `Input::SnapshotUnreadable`.
-    ReadSnapshot(String),
+    /// Join and parse the pieces of a snapshot. Answered by `Input::SnapshotRead` or `Input::SnapshotUnreadable`.
+    ReadSnapshot(Vec<A>),
+    /// The first so many shown actions are confirmed, in the order they are shown: the visible state stays as
+    /// it is, to the reference (I1).
+    Advance(usize),
     /// Change the state.
-    Apply(Apply<A>),
+    Rebase(Rebase<A>),
     /// Tell the app.
     Notify(Notice<A>),
 }
 
-/// A change of what is stored. Each is one transaction.
+/// A change of what is stored. What is empty or none changes nothing.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Write<A> {
-    /// Put an entry at the outbox's end.
-    Enqueue(StoredEntry<A>),
-    /// Remove entries that are settled; with the events that settled them, and the cursor behind those.
-    Confirm {
-        /// The accepted events, to be appended.
-        events: Vec<StoredEvent<A>>,
-        /// Where the log is held up to now.
-        cursor: Option<Cursor>,
-        /// The entries that have their verdict.
-        settled: Vec<(ClientId, N)>,
-    },
-    /// Remove an entry that the app dropped. It has no verdict: its number settles nothing.
-    Remove {
-        /// Whose.
-        client: ClientId,
-        /// Which.
-        n: N,
-    },
-    /// Put an entry again, as held, so that it is kept whatever its number.
-    Hold(StoredEntry<A>),
-    /// Forget every client's settled number: the server that gave them was reset.
-    Reset,
-    /// Replace state, events and cursor.
-    Snapshot {
-        /// The state.
-        state: A,
-        /// Where it stands; none: before the first event of a log that is not there yet.
-        cursor: Option<Cursor>,
-        /// The entries that it includes.
-        settled: Vec<(ClientId, N)>,
-    },
+pub struct Write<A> {
+    /// Entries to be put, whether there is one of that id or not.
+    pub entries: Vec<Entry<A>>,
+    /// Entries that the app dropped: no verdict, their numbers settle nothing.
+    pub removed: Vec<Id>,
+    /// Entries that have their verdict: to be removed, and each client's last number noted.
+    pub settled: Vec<Id>,
+    /// The server that settled what is noted was reset: to be forgotten.
+    pub reset: bool,
+    /// A state that takes the place of state, events and cursor.
+    pub state: Option<A>,
+    /// Where the log was held before: what is stored must stand there for the events to follow on.
+    pub after: Seq,
+    /// Accepted events, to be appended.
+    pub events: Vec<StoredEvent<A>>,
+    /// Where the log is held up to now. Never behind what is stored (I2), unless a state comes with it.
+    pub cursor: Option<Cursor>,
+}
+
+impl<A> Default for Write<A> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            removed: Vec::new(),
+            settled: Vec::new(),
+            reset: false,
+            state: None,
+            after: Seq(0),
+            events: Vec::new(),
+            cursor: None,
+        }
+    }
 }
 
 /// A frame for the server. See `docs/PROTOCOL.md`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Frame<A> {
     /// Here I am.
-    Hello(Hello),
+    Hello(Standing),
     /// Actions for the log.
-    Push(Push<A>),
-    /// Events after a cursor, please.
-    Pull(Pull),
+    Push(Vec<Entry<A>>),
+    /// Events after the cursor, please; without one, a snapshot.
+    Pull(Standing),
     /// Are you there?
-    Ping(Ping),
+    Ping,
     /// No more of this stream.
-    Leave(Leave),
+    Leave,
 }
 
-/// A change of the confirmed and of the visible state (I1).
+/// Where this client stands.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Apply<A> {
-    /// The first `count` shown actions are confirmed, in the order they are shown: the visible state stays
-    /// as it is, to the reference.
-    Advance {
-        /// How many.
-        count: usize,
-    },
-    /// Fold `events` into the confirmed state (or into `base`), then replay what is shown.
-    Rebase {
-        /// A state that takes the confirmed one's place.
-        base: Option<A>,
-        /// Accepted events, in order.
-        events: Vec<StoredEvent<A>>,
-        /// All shown actions, in order.
-        shown: Vec<A>,
-        /// Actions that were held back and enter the store now, once, in this order.
-        entering: Vec<A>,
-    },
+pub struct Standing {
+    /// The last event held here.
+    pub cursor: Option<Cursor>,
+    /// The clients whose verdicts are waited for, each with the first number.
+    pub waiting: Vec<Id>,
+}
+
+/// A change of the confirmed and of the visible state (I1): folds `events` into the confirmed one (or into
+/// `base`), then replays what is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rebase<A> {
+    /// A state that takes the confirmed one's place.
+    pub base: Option<A>,
+    /// Accepted events, in order.
+    pub events: Vec<StoredEvent<A>>,
+    /// All shown actions, in order.
+    pub shown: Vec<A>,
+    /// Actions that were held back and enter the store now, once, in this order.
+    pub entering: Vec<A>,
 }
 
 /// What the app may want to know. The driver tells changes of the status by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice<A> {
-    /// An action of ours was accepted.
-    Confirmed {
-        /// Whose.
-        client: ClientId,
+    /// An action of ours has its verdict.
+    Verdict {
         /// Which.
-        n: N,
+        id: Id,
         /// Where; with a snapshot, the snapshot's place.
         seq: Seq,
-        /// The action.
-        action: A,
-    },
-    /// An action of ours was rejected and is no longer shown.
-    Rejected {
-        /// Whose.
-        client: ClientId,
-        /// Which.
-        n: N,
-        /// Where.
-        seq: Seq,
-        /// Why.
-        error: Rejection,
+        /// Why it was rejected, and is no longer shown; none: it was accepted.
+        error: Option<Rejection>,
         /// The action.
         action: A,
     },
     /// An action is kept, but no longer shown or sent.
     Held {
-        /// Whose.
-        client: ClientId,
         /// Which.
-        n: N,
+        id: Id,
         /// Why.
         reason: HeldReason,
         /// The action.
         action: A,
     },
-    /// An accepted event did not fold here; the state is being taken from the server.
-    Diverged {
-        /// Which event.
-        seq: Seq,
-    },
-    /// The server could not take a frame of ours.
-    Failed {
-        /// One of the codes of the wire.
-        code: String,
-        /// For people.
-        message: String,
-    },
+    /// An accepted event did not fold here as in the server; the state is being taken from there.
+    Diverged(Seq),
     /// The server was reset or restored from a backup; this many actions are held.
-    Reset {
-        /// How many.
-        held: usize,
-    },
-}
-
-impl<A> StoredEntry<A> {
-    /// The entry as it travels, settling `from..n`.
-    pub(crate) fn into_entry(self, from: Option<N>, schema: u32) -> Entry<A> {
-        Entry {
-            client: self.client,
-            n: self.n,
-            from,
-            // The hello carries the app's own schema; only older rows name theirs.
-            schema: (self.schema != schema).then_some(self.schema),
-            action: self.action,
-        }
-    }
+    Reset(usize),
 }

@@ -3,26 +3,18 @@
 //! Keeps I1 (the visible state is the fold of the confirmed and the shown), I2 (a cursor never goes back)
 //! and I3 (every verdict is told, once).
 
-use twinstore_protocol::{
-    ClientId, ClientRow, Cursor, ErrorFrame, Event, Events, N, Pong, Refused, Rejection, Seq,
-    SnapshotPart, VerdictRow, Welcome, code,
-};
+use twinstore_protocol::{Cursor, N, Rejection, Seq};
 
 use crate::link::Link;
 use crate::outbox::Pending;
 use crate::snapshot::{Wanted, gather};
 use crate::{
-    Apply, Engine, Fate, HeldReason, Merge, Message, Millis, Notice, Output, Progress, StoredEvent,
-    Write, merge,
+    Engine, Event, Events, Fate, HeldReason, Id, Merge, Message, Millis, Notice, Output, Progress,
+    Refusal, SnapshotPart, StoredEvent, Verdict, Welcome, Write, merge,
 };
 
-/// What a snapshot settled.
-struct Settled<A> {
-    entries: Vec<(ClientId, N)>,
-    /// Accepted ones that were held back.
-    entering: Vec<A>,
-    notices: Vec<Output<A>>,
-}
+/// So many stored events are replaced by the state they led to.
+const COMPACT_EVENTS: usize = 1_000;
 
 /// An event with what it meant for the outbox.
 struct Told<A> {
@@ -35,14 +27,15 @@ struct Told<A> {
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn receive(&mut self, now: Millis, message: Message<A>) {
+        let greeting = matches!(self.link, Link::Greeting { .. });
         let expected = match &message {
-            Message::Welcome(_) => matches!(self.link, Link::Greeting { .. }),
-            Message::Error(_) => matches!(self.link, Link::Greeting { .. } | Link::Online { .. }),
-            Message::Events(_)
-            | Message::Snapshot(_)
-            | Message::Verdicts(_)
-            | Message::Refused(_)
-            | Message::Pong(_) => self.link.is_online(),
+            Message::Welcome(_) => greeting,
+            Message::Failed => greeting || self.link.is_online(),
+            // To a tab that follows its leader passes these on.
+            Message::Events(_) | Message::Verdicts(_) => self.is_online(),
+            Message::Snapshot(_) | Message::Refused { .. } | Message::Pong(_) => {
+                self.link.is_online()
+            }
         };
         // A frame that was read before its socket was closed says nothing any more.
         if !expected {
@@ -53,46 +46,50 @@ impl<A: Clone> Engine<A> {
             Message::Welcome(welcome) => self.welcome(now, &welcome),
             Message::Events(events) => self.events(events),
             Message::Snapshot(part) => self.snapshot_part(part),
-            Message::Verdicts(verdicts) => self.verdicts(&verdicts.verdicts),
-            Message::Refused(refused) => self.refused(now, &refused),
-            Message::Pong(pong) => self.pong(&pong),
-            Message::Error(error) => self.error(now, error),
+            Message::Verdicts(verdicts) => self.verdicts(verdicts),
+            Message::Refused { id, refusal, last } => self.refused(now, id, refusal, last),
+            Message::Pong(head) => self.pong(head),
+            // The server has left the stream, or will close the socket: begin anew, later.
+            Message::Failed => self.back_off(now),
         }
     }
 
     fn welcome(&mut self, now: Millis, welcome: &Welcome) {
         self.wire = welcome.limits;
         self.ping_ms = u64::from(welcome.ping_ms).max(1_000);
-        self.outdated = welcome.schema > self.config.schema;
+        self.schema = welcome.schema;
         let attempt = self.link.attempt();
         self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at: None, attempt };
         // I2: knowing less of a client than was confirmed is a reset too, even where the chain fits.
-        let forgotten = welcome.clients.iter().any(|row| row.last < self.settled(&row.client));
+        let forgotten = welcome.settled.iter().any(|id| id.n < self.clients.settled(id.client));
         if welcome.reset || forgotten {
             self.reset(now, welcome, forgotten && !welcome.reset);
         } else {
             self.head = self.head.max(welcome.head);
-            self.learn_rows(&welcome.clients);
+            self.learn(&welcome.settled);
         }
     }
 
     /// The server is not the one we knew: everything pending is kept, held and told.
     fn reset(&mut self, now: Millis, welcome: &Welcome, ask: bool) {
-        let all: Vec<_> = self.outbox.iter().map(|p| (p.entry.client.clone(), p.entry.n)).collect();
+        let mut all = Vec::new();
+        for pending in self.outbox.iter() {
+            all.push(pending.entry.id);
+        }
         let mut held = 0;
-        for (client, n) in all {
-            held += usize::from(self.hold(&client, n, HeldReason::Reset));
+        for id in all {
+            held += usize::from(self.hold(id, HeldReason::Reset));
         }
         // Nor are the numbers of those that have nothing pending worth anything: what they dispatch next
         // must not look like a reset again.
         self.clients.forget_settled();
-        self.outputs.push_back(Output::Persist(Write::Reset));
-        self.learn_rows(&welcome.clients);
+        self.persist(Write { reset: true, ..Write::default() });
+        self.learn(&welcome.settled);
         self.cursor = None;
         self.snapshot_wanted = Wanted::Asked;
         self.head = welcome.head;
-        self.rebase(None, Vec::new(), Vec::new());
-        self.outputs.push_back(Output::Notify(Notice::Reset { held }));
+        self.replay();
+        self.outputs.push_back(Output::Notify(Notice::Reset(held)));
         if ask {
             self.ask_for_snapshot(now);
         }
@@ -100,33 +97,10 @@ impl<A: Clone> Engine<A> {
 
     /// How far the server is with our clients. What it has settled already is sent all the same: the answer
     /// is the verdict, and says whether its event is still to come.
-    fn learn_rows(&mut self, rows: &[ClientRow]) {
-        for row in rows {
-            let known = self.clients.row(&row.client);
-            known.settled = known.settled.max(row.last);
+    pub(crate) fn learn(&mut self, settled: &[Id]) {
+        for id in settled {
+            self.clients.settle(*id);
         }
-    }
-
-    /// Settles by rows what a snapshot includes.
-    fn settle_rows(&mut self, rows: &[ClientRow], seq: Seq) -> Settled<A> {
-        let mut settled =
-            Settled { entries: Vec::new(), entering: Vec::new(), notices: Vec::new() };
-        for row in rows {
-            for n in self.pending_of(&row.client, row.last) {
-                let Some(pending) = self.take_out(&row.client, n) else {
-                    continue;
-                };
-                let rejection = row.rejections.iter().find(|r| r.n == n);
-                let error = rejection.map(|r| r.error.clone());
-                if pending.hidden && error.is_none() {
-                    settled.entering.push(pending.entry.action.clone());
-                }
-                let at = rejection.map_or(seq, |r| r.seq);
-                settled.notices.extend(self.notice(pending, at, error));
-                settled.entries.push((row.client.clone(), n));
-            }
-        }
-        settled
     }
 
     fn events(&mut self, frame: Events<A>) {
@@ -139,27 +113,54 @@ impl<A: Clone> Engine<A> {
         let Some(last) = fresh.last() else { return };
         let gap_free = fresh.iter().zip(place.0 + 1..).all(|(event, seq)| event.seq.0 == seq);
         // An event that came short is one of ours; should we not have it, the pull brings it whole.
-        if !gap_free
-            || fresh.iter().any(|event| self.is_short(event) && self.pending_for(event).is_none())
-        {
+        if !gap_free || fresh.iter().any(|e| is_short(e) && self.pending_for(e).is_none()) {
             return self.pull();
+        }
+        if self.is_outdated() {
+            return self.set_aside(fresh);
         }
         let cursor = Cursor { log: frame.log, seq: last.seq, chain: last.chain.clone() };
         self.pulling = false;
         self.apply_events(fresh, cursor);
     }
 
+    /// A newer app's events are not folded here. What they accept stays shown until the app is reloaded.
+    fn set_aside(&mut self, events: Vec<Event<A>>) {
+        let mut write = Write::default();
+        for event in events {
+            let Some(id) = event.id else { continue };
+            if event.error.is_some() {
+                if let Some(pending) = self.take_out(id) {
+                    write.settled.push(id);
+                    self.tell(pending, event.seq, event.error);
+                }
+            } else if let Some(pending) = self.outbox.find(id).cloned() {
+                self.set_progress(id, Progress::Decided);
+                self.tell(pending, event.seq, None);
+            }
+        }
+        if !write.settled.is_empty() {
+            self.persist(write);
+            self.replay();
+        }
+    }
+
     fn apply_events(&mut self, fresh: Vec<Event<A>>, cursor: Cursor) {
-        let decision = {
-            let shown = self.outbox.shown().map(|p| (&p.entry.client, p.entry.n));
-            merge(shown, fresh.iter().map(|event| self.fate(event)))
-        };
-        let told: Vec<_> = fresh.into_iter().map(|event| self.settle_event(event)).collect();
-        let decision = match decision {
-            _ if told.iter().any(|t| t.passed_over) => Merge::Rebase { count: 0, at: 0 },
-            decision => decision,
-        };
-        let folded: Vec<_> = told.iter().filter_map(|t| Some((t, stored_event(t)?))).collect();
+        let shown = self.outbox.shown().map(|p| p.entry.id);
+        let mut decision = merge(shown, fresh.iter().map(|event| self.fate(event)));
+        let mut told = Vec::new();
+        for event in fresh {
+            told.push(self.settle_event(event));
+        }
+        if told.iter().any(|t| t.passed_over) {
+            decision = Merge::Rebase { count: 0, at: 0 };
+        }
+        let after = self.place();
+        let mut write = Write { after, cursor: Some(cursor.clone()), ..Write::default() };
+        for Told { event, pending, .. } in &told {
+            write.events.extend(stored_event(event, pending.as_ref()));
+            write.settled.extend(pending.as_ref().map(|p| p.entry.id));
+        }
 
         // I1 before anything else: the store shows the new state when the notices come.
         match decision {
@@ -168,25 +169,30 @@ impl<A: Clone> Engine<A> {
             Merge::Rebase { count, at } => {
                 self.advance(count);
                 let after = told.get(at).map_or(Seq(0), |t| t.event.seq);
-                let news = folded.iter().map(|(_, e)| e).filter(|e| e.seq >= after);
-                let hidden =
-                    folded.iter().filter_map(|(t, _)| t.pending.as_ref()).filter(|p| p.hidden);
-                let entering = hidden.map(|p| p.entry.action.clone()).collect();
-                let news = news.cloned().collect();
+                let mut news = Vec::new();
+                for event in write.events.iter().filter(|e| e.seq >= after) {
+                    news.push(event.clone());
+                }
+                let mut entering = Vec::new();
+                for Told { event, pending, .. } in &told {
+                    if let Some(p) = pending.as_ref().filter(|p| p.hidden && event.error.is_none())
+                    {
+                        entering.push(p.entry.action.clone());
+                    }
+                }
                 self.rebase(None, news, entering);
             }
         }
 
         // One transaction: events, cursor and what they settled (I2: never a cursor without its events).
-        let settled = told.iter().filter_map(|t| t.pending.as_ref());
-        let write = Write::Confirm {
-            settled: settled.map(|p| (p.entry.client.clone(), p.entry.n)).collect(),
-            events: folded.into_iter().map(|(_, event)| event).collect(),
-            cursor: Some(cursor.clone()),
-        };
-        self.outputs.push_back(Output::Persist(write));
+        self.uncompacted += write.events.len();
+        self.persist(write);
         debug_assert!(cursor.seq > self.place(), "I2: a cursor never goes back");
         self.head = self.head.max(cursor.seq);
+        if self.leads && self.uncompacted >= COMPACT_EVENTS {
+            self.uncompacted = 0;
+            self.outputs.push_back(Output::Compact(cursor.clone()));
+        }
         self.cursor = Some(cursor);
         for Told { event, pending, .. } in told {
             if let Some(pending) = pending {
@@ -195,31 +201,27 @@ impl<A: Clone> Engine<A> {
         }
     }
 
-    fn fate<'a>(&self, event: &'a Event<A>) -> Fate<'a> {
-        match (&event.client, event.n) {
-            (Some(client), Some(n)) if event.error.is_none() => Fate::Fold(client, n),
-            (Some(_), Some(_)) if self.pending_for(event).is_some_and(Pending::is_shown) => {
-                Fate::Reject
-            }
-            _ => Fate::Skip,
+    fn fate(&self, event: &Event<A>) -> Fate {
+        match event.id {
+            Some(id) if event.error.is_none() => Fate::Fold(id),
+            Some(_) if self.pending_for(event).is_some_and(Pending::is_shown) => Fate::Reject,
+            Some(_) | None => Fate::Skip,
         }
     }
 
     /// Takes out of the outbox what an event settles.
     fn settle_event(&mut self, event: Event<A>) -> Told<A> {
-        let (Some(client), Some(n)) = (&event.client, event.n) else {
+        let Some(id) = event.id else {
             return Told { event, pending: None, passed_over: false };
         };
-        let pending = self.take_out(client, n);
+        let pending = self.take_out(id);
+        let before = self.clients.settled(id.client);
+        self.clients.settle(id);
         let mut passed_over = false;
-        if let Some(row) = self.clients.get_mut(client) {
-            let before = row.settled;
-            row.settled = before.max(n);
-            // Numbers between that are still here will never be taken: not shown as if they could be.
-            if before.next() < n {
-                for passed in self.pending_of(client, n) {
-                    passed_over |= self.hold(client, passed, HeldReason::Skipped);
-                }
+        // Numbers between that are still here will never be taken: not shown as if they could be.
+        if before.next() < id.n {
+            for passed in self.pending_up_to(id) {
+                passed_over |= self.hold(passed, HeldReason::Skipped);
             }
         }
         Told { event, pending, passed_over }
@@ -227,20 +229,25 @@ impl<A: Clone> Engine<A> {
 
     fn advance(&mut self, count: usize) {
         if count > 0 {
-            self.outputs.push_back(Output::Apply(Apply::Advance { count }));
+            self.outputs.push_back(Output::Advance(count));
         }
     }
 
-    fn snapshot_part(&mut self, part: SnapshotPart) {
-        if let Some((mark, text)) =
-            gather(&mut self.gathering, part, self.config.limits.link.snapshot_bytes_max)
-        {
+    fn snapshot_part(&mut self, part: SnapshotPart<A>) {
+        let bytes_max = self.config.limits.link.snapshot_bytes_max;
+        if let Some((mark, pieces)) = gather(&mut self.gathering, part, bytes_max) {
             self.reading = Some(mark);
-            self.outputs.push_back(Output::ReadSnapshot(text));
+            self.outputs.push_back(Output::ReadSnapshot(pieces));
         }
     }
 
-    pub(crate) fn take_snapshot(&mut self, now: Millis, state: A, rows: &[ClientRow]) {
+    pub(crate) fn take_snapshot(
+        &mut self,
+        now: Millis,
+        state: A,
+        settled: &[Id],
+        rejections: &[Verdict],
+    ) {
         let Some(mark) = self.reading.take() else {
             return;
         };
@@ -253,172 +260,157 @@ impl<A: Clone> Engine<A> {
         }
         self.cursor = mark.cursor();
         self.head = self.head.max(mark.seq);
+        self.uncompacted = 0;
         self.pulling = false;
         self.snapshot_wanted = Wanted::No;
-        let settled = self.settle_rows(rows, mark.seq);
-        self.learn_rows(rows);
-        self.outputs.push_back(Output::Persist(Write::Snapshot {
-            state: state.clone(),
+        // What it includes leaves the outbox.
+        let (mut gone, mut done, mut entering) = (Vec::new(), Vec::new(), Vec::new());
+        for id in settled.iter().flat_map(|row| self.pending_up_to(*row)).collect::<Vec<_>>() {
+            let Some(pending) = self.take_out(id) else { continue };
+            let rejection = rejections.iter().find(|r| r.id == id);
+            if pending.hidden && rejection.is_none() {
+                entering.push(pending.entry.action.clone());
+            }
+            done.push(id);
+            gone.push((pending, rejection));
+        }
+        self.learn(settled);
+        self.persist(Write {
+            state: Some(state.clone()),
             cursor: self.cursor.clone(),
-            settled: settled.entries,
-        }));
+            settled: done,
+            ..Write::default()
+        });
         // I1: the state first, then what became of the actions.
-        self.rebase(Some(state), Vec::new(), settled.entering);
-        self.outputs.extend(settled.notices);
+        self.rebase(Some(state), Vec::new(), entering);
+        for (pending, rejection) in gone {
+            let seq = rejection.map_or(mark.seq, |r| r.seq);
+            self.tell(pending, seq, rejection.and_then(|r| r.error.clone()));
+        }
     }
 
     pub(crate) fn fold_failed(&mut self, now: Millis, seq: Seq) {
-        self.outputs.push_back(Output::Notify(Notice::Diverged { seq }));
+        self.outputs.push_back(Output::Notify(Notice::Diverged(seq)));
         self.ask_for_snapshot(now);
     }
 
-    fn verdicts(&mut self, rows: &[VerdictRow]) {
+    fn verdicts(&mut self, verdicts: Vec<Verdict>) {
         let place = self.place();
-        let mut gone = Vec::new();
+        let mut write = Write::default();
         let mut visible = false;
-        for row in rows {
-            if let Some(known) = self.clients.get_mut(&row.client) {
-                known.settled = known.settled.max(row.n);
-            }
-            if row.seq > place {
+        for Verdict { id, seq, error } in verdicts {
+            self.clients.settle(id);
+            if seq > place {
                 // Its event is still to come, and with it the change of state.
-                self.set_progress(&row.client, row.n, Progress::Decided);
-            } else if let Some(pending) = self.take_out(&row.client, row.n) {
+                self.set_progress(id, Progress::Decided);
+            } else if let Some(pending) = self.take_out(id) {
                 visible |= pending.is_shown();
-                gone.push((row.client.clone(), row.n));
-                self.tell(pending, row.seq, row.error.clone());
+                write.settled.push(id);
+                self.tell(pending, seq, error);
             }
         }
-        if !gone.is_empty() {
-            let write = Write::Confirm { events: Vec::new(), cursor: None, settled: gone };
-            self.outputs.push_back(Output::Persist(write));
+        if !write.settled.is_empty() {
+            self.persist(write);
         }
         if visible {
-            self.rebase(None, Vec::new(), Vec::new());
+            self.replay();
         }
     }
 
     /// The entry, and those of its push behind it, did not reach the model.
-    fn refused(&mut self, now: Millis, refused: &Refused) {
+    fn refused(&mut self, now: Millis, id: Id, refusal: Refusal, last: N) {
         let mut behind = false;
         for pending in self.outbox.iter_mut().filter(|p| p.progress == Progress::Sent) {
-            behind |= pending.entry.n == refused.n && pending.entry.client == refused.client;
+            behind |= pending.entry.id == id;
             if behind {
                 pending.progress = Progress::Queued;
                 self.in_flight -= 1;
             }
         }
-        let reason = match refused.code.as_str() {
-            code::TOO_LARGE => HeldReason::TooLarge,
-            code::TOO_DEEP => HeldReason::TooDeep,
-            code::NOT_PLAIN => HeldReason::NotPlain,
-            code::GAP | code::OVERLAP => return self.correct(now, refused),
-            // Busy, halted, or a code of a later version: the stream waits.
-            _ => return self.push_later(now),
-        };
-        if self.hold(&refused.client, refused.n, reason) {
-            self.rebase(None, Vec::new(), Vec::new());
+        match refusal {
+            Refusal::Hold(reason) => {
+                if self.hold(id, reason) {
+                    self.replay();
+                }
+            }
+            // The server names its last number of that client: the next entry goes on from there. Where it
+            // names what we had sent, to send the same again at once would be a loop.
+            Refusal::Correct if self.clients.settled(id.client) != last => {
+                if let Some(row) = self.clients.get_mut(id.client) {
+                    row.settled = last;
+                }
+            }
+            Refusal::Correct | Refusal::Later => {
+                self.push_after = Some(now.plus(self.config.limits.link.retry_ms_min * 4));
+            }
         }
     }
 
-    /// The server names its last number of that client: the next entry goes on from there.
-    fn correct(&mut self, now: Millis, refused: &Refused) {
-        let row = self.clients.row(&refused.client);
-        if row.settled == refused.last {
-            // It named what we had sent: to send the same again at once would be a loop.
-            return self.push_later(now);
-        }
-        row.settled = refused.last;
-    }
-
-    fn push_later(&mut self, now: Millis) {
-        self.push_after = Some(now.plus(self.config.limits.link.retry_ms_min * 4));
-    }
-
-    fn pong(&mut self, pong: &Pong) {
-        self.head = self.head.max(pong.head);
-        if pong.head > self.place() {
+    fn pong(&mut self, head: Seq) {
+        self.head = self.head.max(head);
+        if head > self.place() && !self.is_outdated() {
             // Whatever became of the last pull, there is something to ask for.
             self.pulling = false;
             self.pull();
         }
     }
 
-    fn error(&mut self, now: Millis, error: ErrorFrame) {
-        let here = error.stream.as_deref().is_none_or(|s| s == self.config.stream.as_str());
-        if here {
-            let (code, message) = (error.code, error.message);
-            self.outputs.push_back(Output::Notify(Notice::Failed { code, message }));
-            // The server has left the stream, or will close the socket: begin anew, later.
-            self.back_off(now);
+    /// Another tab's action is told by that tab.
+    fn tell(&mut self, pending: Pending<A>, seq: Seq, error: Option<Rejection>) {
+        let (id, action) = (pending.entry.id, pending.entry.action);
+        if self.clients.is_ours(id.client) {
+            self.outputs.push_back(Output::Notify(Notice::Verdict { id, seq, error, action }));
         }
     }
 
-    fn tell(&mut self, pending: Pending<A>, seq: Seq, error: Option<Rejection>) {
-        let notice = self.notice(pending, seq, error);
-        self.outputs.extend(notice);
-    }
-
-    fn notice(&self, pending: Pending<A>, seq: Seq, error: Option<Rejection>) -> Option<Output<A>> {
-        let entry = pending.entry;
-        // Another tab's action is told by that tab.
-        self.clients.get(&entry.client).filter(|c| c.ours)?;
-        let (client, n, action) = (entry.client, entry.n, entry.action);
-        Some(Output::Notify(match error {
-            None => Notice::Confirmed { client, n, seq, action },
-            Some(error) => Notice::Rejected { client, n, seq, error, action },
-        }))
-    }
-
-    fn hold(&mut self, client: &ClientId, n: N, reason: HeldReason) -> bool {
-        if self.outbox.find(client, n).is_some_and(|p| p.progress == Progress::Sent) {
+    fn hold(&mut self, id: Id, reason: HeldReason) -> bool {
+        if self.outbox.find(id).is_some_and(|p| p.progress == Progress::Sent) {
             self.in_flight -= 1;
         }
-        let Some(entry) = self.outbox.hold(client, n, reason) else { return false };
-        let (client, action) = (client.clone(), entry.action.clone());
-        self.outputs.push_back(Output::Persist(Write::Hold(entry)));
-        self.outputs.push_back(Output::Notify(Notice::Held { client, n, reason, action }));
+        let Some(pending) = self.outbox.hold(id, reason) else { return false };
+        let (entry, action) = (pending.entry.clone(), pending.entry.action.clone());
+        self.persist(Write { entries: vec![entry], ..Write::default() });
+        if self.clients.is_ours(id.client) {
+            self.outputs.push_back(Output::Notify(Notice::Held { id, reason, action }));
+        }
         true
     }
 
-    fn settled(&self, client: &ClientId) -> N {
-        self.clients.get(client).map_or(N(0), |c| c.settled)
-    }
-
-    fn is_short(&self, event: &Event<A>) -> bool {
-        event.client.is_some() && event.action.is_none() && event.error.is_none()
-    }
-
     fn pending_for(&self, event: &Event<A>) -> Option<&Pending<A>> {
-        let (client, n) = (event.client.as_ref()?, event.n?);
-        self.clients.get(client).filter(|c| c.pending > 0)?;
-        self.outbox.find(client, n)
+        let id = event.id?;
+        self.clients.get(id.client).filter(|c| c.pending > 0)?;
+        self.outbox.find(id)
     }
 
-    /// The numbers of a client's pending actions up to `last`, without those held.
-    fn pending_of(&self, client: &ClientId, last: N) -> Vec<N> {
-        if self.clients.get(client).is_none_or(|c| c.pending == 0) {
+    /// The pending actions of a client up to that number, without those held.
+    fn pending_up_to(&self, id: Id) -> Vec<Id> {
+        if self.clients.get(id.client).is_none_or(|c| c.pending == 0) {
             return Vec::new();
         }
-        let of = |p: &&Pending<A>| p.entry.client == *client && p.entry.n <= last && !p.is_held();
-        self.outbox.iter().filter(of).map(|p| p.entry.n).collect()
+        self.outbox.up_to(id.client, id.n)
     }
 
-    fn set_progress(&mut self, client: &ClientId, n: N, progress: Progress) {
-        let is = |p: &&mut Pending<A>| p.entry.n == n && p.entry.client == *client && !p.is_held();
-        if let Some(pending) = self.outbox.iter_mut().find(is) {
+    fn set_progress(&mut self, id: Id, progress: Progress) {
+        if let Some(pending) = self.outbox.find_mut(id).filter(|p| !p.is_held()) {
             self.in_flight -= usize::from(pending.progress == Progress::Sent);
             pending.progress = progress;
         }
     }
 }
 
+fn is_short<A>(event: &Event<A>) -> bool {
+    event.id.is_some() && event.action.is_none() && event.error.is_none()
+}
+
 /// The event as it is kept: with its action, which a short one takes from the outbox.
-fn stored_event<A: Clone>(told: &Told<A>) -> Option<StoredEvent<A>> {
-    let Event { seq, error: None, .. } = told.event else {
+fn stored_event<A: Clone>(
+    event: &Event<A>,
+    pending: Option<&Pending<A>>,
+) -> Option<StoredEvent<A>> {
+    if event.error.is_some() {
         return None;
-    };
-    let own = || told.pending.as_ref().map(|p| p.entry.action.clone());
-    let action = told.event.action.clone().or_else(own)?;
-    Some(StoredEvent { seq, action })
+    }
+    let own = pending.map(|p| &p.entry.action);
+    let action = event.action.as_ref().or(own)?.clone();
+    Some(StoredEvent { seq: event.seq, action })
 }

@@ -1,8 +1,8 @@
 //! A snapshot on its way: its parts, gathered in order, applied whole or not at all.
 
-use twinstore_protocol::{Chain, Cursor, LogId, Seq, SnapshotPart};
+use twinstore_protocol::{Chain, Cursor, LogId, Seq};
 
-use crate::Millis;
+use crate::{Millis, SnapshotPart};
 
 /// Whether a snapshot is waited for, though the cursor alone would not bring one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,32 +38,36 @@ impl SnapshotMark {
 
 /// What was gathered so far.
 #[derive(Clone, Debug)]
-pub(crate) struct Gathering {
+pub(crate) struct Gathering<A> {
     mark: SnapshotMark,
-    next_part: u32,
-    text: String,
+    pieces: Vec<A>,
+    /// The last one.
+    part: u32,
+    bytes: usize,
 }
 
-/// Takes a part. Gives the whole text with the last one. What does not follow on drops what was gathered.
-pub(crate) fn gather(
-    so_far: &mut Option<Gathering>,
-    part: SnapshotPart,
+/// Takes a part. Gives all pieces with the last one. What does not follow on drops what was gathered.
+pub(crate) fn gather<A>(
+    so_far: &mut Option<Gathering<A>>,
+    part: SnapshotPart<A>,
     bytes_max: usize,
-) -> Option<(SnapshotMark, String)> {
+) -> Option<(SnapshotMark, Vec<A>)> {
     let mark = SnapshotMark { log: part.log, seq: part.seq, chain: part.chain };
+    let first = Gathering { mark, pieces: Vec::new(), part: 0, bytes: 0 };
     let mut gathering = match so_far.take() {
-        Some(g) if part.part > 1 && g.mark == mark && g.next_part == part.part => g,
-        _ if part.part == 1 => Gathering { mark, next_part: 1, text: String::new() },
-        _ => return None,
+        _ if part.part == 1 => first,
+        Some(g) if g.mark == first.mark && g.part + 1 == part.part => g,
+        Some(_) | None => return None,
     };
+    gathering.bytes += part.bytes;
     // I7: a text without end is not waited for.
-    if gathering.text.len() + part.data.len() > bytes_max {
+    if gathering.bytes > bytes_max {
         return None;
     }
-    gathering.text.push_str(&part.data);
-    gathering.next_part += 1;
-    if gathering.next_part > part.parts {
-        return Some((gathering.mark, gathering.text));
+    gathering.pieces.push(part.data);
+    gathering.part = part.part;
+    if part.part >= part.parts {
+        return Some((gathering.mark, gathering.pieces));
     }
     *so_far = Some(gathering);
     None

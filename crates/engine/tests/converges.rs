@@ -84,10 +84,10 @@ impl World {
 
     fn drop_newest(&mut self, device: usize) {
         let page = &mut self.pages[device];
-        let Some(newest) = page.engine.pending().last() else { return };
-        let (client, n) = (newest.client.clone(), newest.n);
+        let Some((newest, _)) = page.engine.pending().last() else { return };
         let common::Value::Action(action) = newest.action.clone() else { return };
-        if page.try_feed(self.now, Input::Dropped { client, n }).is_ok() {
+        let id = newest.id;
+        if page.try_feed(self.now, Input::Dropped(id)).is_ok() {
             self.dispatched.retain(|(_, a)| *a != action);
         }
     }

@@ -8,7 +8,7 @@ use twinstore_engine::Input;
 use twinstore_protocol::Seq;
 
 fn diverged(now: u64, page: &mut Page) {
-    page.feed(now, Input::FoldFailed { seq: Seq(1) });
+    page.feed(now, Input::FoldFailed(Seq(1)));
 }
 
 #[test]

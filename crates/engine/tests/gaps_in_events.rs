@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Page, Server};
-use twinstore_engine::Message;
+use twinstore_engine::wire::Incoming;
 use twinstore_protocol::{LogId, Seq};
 
 /// At `seq` 2 of 4.
@@ -36,7 +36,7 @@ fn a_gap_before_the_frame_is_pulled_once() {
 fn a_gap_within_the_frame_is_pulled() {
     let (mut page, mut server) = behind();
     let mut frame = server.news(Seq(2)).remove(0);
-    if let Message::Events(events) = &mut frame {
+    if let Incoming::Events(events) = &mut frame {
         events.events.remove(0);
     }
     page.receive(0, frame);
@@ -99,7 +99,7 @@ fn frames_that_come_after_the_link_was_lost_are_ignored() {
     let (mut page, mut server) = behind();
     page.cut(0);
     page.receive(0, server.news(Seq(2)).remove(0));
-    page.receive(0, Message::Pong(common::pong(4)));
+    page.receive(0, Incoming::Pong(common::pong(4)));
     assert!(page.sent().is_empty(), "there is no link to send it over");
     assert_eq!(page.visible, [11, 12]);
     page.reconnect(0, &mut server);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Disk, Page, Server};
-use twinstore_engine::{Engine, Input, InputError, Limits, Millis};
+use twinstore_engine::{Engine, Id, Input, InputError, Limits, Millis};
 use twinstore_protocol::N;
 
 fn page(outbox_actions: usize, outbox_bytes: usize) -> Page {
@@ -74,7 +74,7 @@ fn what_was_sent_cannot_be_dropped() {
     assert_eq!(page.visible, [1]);
 
     let mut reloaded = Page::load("b", page.disk, true);
-    let client = page.id.clone();
-    let dropped = Input::Dropped { client, n: N(1) };
+    let client = reloaded.engine.client("a");
+    let dropped = Input::Dropped(Id { client, n: N(1) });
     assert_eq!(reloaded.try_feed(0, dropped), Err(InputError::AlreadySent), "nobody knows");
 }

@@ -4,23 +4,23 @@
 mod common;
 
 use common::Dice;
-use twinstore_engine::{Fate, Merge, merge};
-use twinstore_protocol::{ClientId, N};
-
-type Name = (ClientId, N);
+use twinstore_engine::{Engine, Fate, Id, Limits, Merge, merge};
+use twinstore_protocol::N;
 
 struct Case {
-    shown: Vec<Name>,
+    shown: Vec<Id>,
     /// Each event with whether it was accepted.
-    events: Vec<(Name, bool)>,
+    events: Vec<(Id, bool)>,
 }
 
 /// Client `a` shows some actions; the log has some of them, in its order, and others' between.
 fn case(seed: u64) -> Case {
     let mut dice = Dice(seed);
-    let name = |client: &str, n: u32| (ClientId(client.to_owned()), N(u64::from(n)));
+    let mut engine = Engine::<u64>::new(common::config("a", Limits::default()));
+    let mut name =
+        |client: &str, n: u32| Id { client: engine.add_client(client), n: N(u64::from(n)) };
     let shown: Vec<_> = (1..=dice.roll(5)).map(|n| name("a", n)).collect();
-    let mut decided = shown.iter().cloned();
+    let mut decided = shown.clone().into_iter();
     let mut events = Vec::new();
     for n in 1..=dice.roll(6) {
         let event = match dice.roll(3) {
@@ -32,28 +32,28 @@ fn case(seed: u64) -> Case {
     Case { shown, events }
 }
 
-fn fates(case: &Case) -> impl Iterator<Item = Fate<'_>> {
-    case.events.iter().map(|(name, accepted)| match accepted {
-        true => Fate::Fold(&name.0, name.1),
-        false if case.shown.contains(name) => Fate::Reject,
+fn fates(case: &Case) -> impl Iterator<Item = Fate> {
+    case.events.iter().map(|(id, accepted)| match accepted {
+        true => Fate::Fold(*id),
+        false if case.shown.contains(id) => Fate::Reject,
         false => Fate::Skip,
     })
 }
 
 fn merged(case: &Case) -> Merge {
-    merge(case.shown.iter().map(|(client, n)| (client, *n)), fates(case))
+    merge(case.shown.iter().copied(), fates(case))
 }
 
 /// Confirmed and shown as the whole log says.
-fn by_the_log(case: &Case) -> (Vec<Name>, Vec<Name>) {
+fn by_the_log(case: &Case) -> (Vec<Id>, Vec<Id>) {
     let accepted = case.events.iter().filter(|(_, accepted)| *accepted);
-    let decided = |name: &&Name| case.events.iter().any(|(event, _)| event == *name);
-    let shown = case.shown.iter().filter(|name| !decided(name)).cloned().collect();
-    (accepted.map(|(name, _)| name.clone()).collect(), shown)
+    let decided = |name: &&Id| case.events.iter().any(|(event, _)| event == *name);
+    let shown = case.shown.iter().filter(|name| !decided(name)).copied().collect();
+    (accepted.map(|(id, _)| *id).collect(), shown)
 }
 
 /// Confirmed and visible as the answer says.
-fn by_the_answer(case: &Case, answer: Merge) -> (Vec<Name>, Vec<Name>) {
+fn by_the_answer(case: &Case, answer: Merge) -> (Vec<Id>, Vec<Id>) {
     let (count, at) = match answer {
         Merge::Ignore => (0, case.events.len()),
         Merge::Advance { count } => (count, case.events.len()),
@@ -61,9 +61,9 @@ fn by_the_answer(case: &Case, answer: Merge) -> (Vec<Name>, Vec<Name>) {
     };
     let mut confirmed = case.shown[..count].to_vec();
     let news = case.events[at..].iter().filter(|(_, accepted)| *accepted);
-    confirmed.extend(news.map(|(name, _)| name.clone()));
-    let decided = |name: &&Name| case.events[at..].iter().any(|(event, _)| event == *name);
-    let shown = case.shown[count..].iter().filter(|name| !decided(name)).cloned().collect();
+    confirmed.extend(news.map(|(id, _)| *id));
+    let decided = |name: &&Id| case.events[at..].iter().any(|(event, _)| event == *name);
+    let shown = case.shown[count..].iter().filter(|name| !decided(name)).copied().collect();
     (confirmed, shown)
 }
 
@@ -140,7 +140,7 @@ fn pending_actions_keep_their_order() {
                 _ => page.exchange_one(0, &mut server),
             }
             page.hear(0, &server);
-            let pending: Vec<_> = page.engine.pending().map(|p| p.n).collect();
+            let pending: Vec<_> = page.engine.pending().map(|(entry, _)| entry.id.n).collect();
             assert!(pending.is_sorted(), "seed {seed}: {pending:?}");
             let shown = page.visible[page.confirmed.len()..].to_vec();
             assert!(shown.is_sorted(), "seed {seed}: {shown:?}");

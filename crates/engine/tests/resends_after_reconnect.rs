@@ -86,15 +86,15 @@ fn a_reload_sends_what_its_disk_holds() {
 }
 
 #[test]
-fn another_tabs_actions_are_shown_but_not_sent() {
+fn who_leads_sends_what_other_tabs_stored() {
     let mut server = Server::new();
     let mut other = Page::new("a");
     other.dispatch(0, 1);
     let mut page = Page::load("b", other.disk, false);
     page.connect(0, &mut server);
     assert_eq!(page.visible, [1]);
-    assert_eq!(page.engine.strangers(), [other.id]);
-    assert_eq!(server.state(), []);
+    assert_eq!(server.state(), [1]);
+    assert!(page.notices.is_empty(), "its own tab tells it");
 }
 
 #[test]
@@ -118,7 +118,9 @@ fn what_another_tab_left_since_is_shown_and_sent() {
     other.dispatch(0, 1);
     let mut page = Page::load("b", other.disk.clone(), false);
     other.dispatch(0, 2);
-    let (client, entries) = (other.id, other.disk.entries);
+    page.disk.entries = other.disk.entries;
+    let entries = page.entries_of(|name| name == "a");
+    let client = page.engine.client("a");
     page.feed(0, Input::Adopted { client, entries });
     assert_eq!(page.visible, [1, 2]);
     page.connect(0, &mut server);

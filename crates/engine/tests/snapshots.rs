@@ -4,7 +4,8 @@
 mod common;
 
 use common::{Disk, Page, Server};
-use twinstore_engine::{Input, Limits, Message};
+use twinstore_engine::wire::Incoming;
+use twinstore_engine::{Input, Limits};
 use twinstore_protocol::{Seq, SnapshotPart};
 
 fn server_with(actions: impl IntoIterator<Item = u64>) -> Server {
@@ -66,9 +67,9 @@ fn a_part_that_is_left_out_drops_what_was_gathered() {
     let mut server = Server::new();
     let mut page = Page::online("a", &mut server);
     server.append("b", 11);
-    let of_three = |part: Message<u64>, number| match part {
-        Message::Snapshot(part) => {
-            Message::Snapshot(SnapshotPart { part: number, parts: 3, ..part })
+    let of_three = |part: Incoming<u64>, number| match part {
+        Incoming::Snapshot(part) => {
+            Incoming::Snapshot(SnapshotPart { part: number, parts: 3, ..part })
         }
         other => other,
     };
@@ -181,7 +182,7 @@ fn a_dropped_one_is_made_good_by_the_next_pong() {
     page.receive(0, server.news(Seq(1)).remove(0));
     page.lose_sent();
     page.receive(0, server.parts(&page.id.clone()).remove(1));
-    page.receive(0, Message::Pong(common::pong(2)));
+    page.receive(0, Incoming::Pong(common::pong(2)));
     assert_eq!(page.sent(), ["pull nothing"]);
     page.exchange(0, &mut server);
     assert_eq!(page.visible, [11, 12]);

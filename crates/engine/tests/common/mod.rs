@@ -23,12 +23,14 @@ pub(crate) type Action = u64;
 pub(crate) enum Value {
     Action(Action),
     State(Vec<Action>),
+    /// A piece of a snapshot.
+    Text(String),
 }
 
 fn action(value: &Value) -> Action {
     match value {
         Value::Action(action) => *action,
-        Value::State(_) => panic!("an action is not a state"),
+        Value::State(_) | Value::Text(_) => panic!("not an action: {value:?}"),
     }
 }
 
@@ -48,10 +50,10 @@ pub(crate) fn pong(head: u64) -> Pong {
 
 pub(crate) fn config(id: &str, limits: Limits) -> Config {
     Config {
-        stream: stream(),
         client: ClientId(id.to_owned()),
         schema: 1,
         seed: id.bytes().map(u64::from).sum(),
+        leads: true,
         limits,
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use twinstore_engine::wire::{Incoming, Outgoing};
 use twinstore_engine::*;
-use twinstore_protocol::*;
+use twinstore_protocol::{ClientId, Cursor, N};
 
 use super::text::{kind, read_snapshot, render, render_frame};
 use super::wire::{lift, lower};
-use super::{ACTION_BYTES, Action, Server, Value, action, config};
+use super::{ACTION_BYTES, Action, Server, Value, action, config, stream};
 
 /// What lies on a device's disk.
 #[derive(Clone, Default)]
@@ -16,7 +17,8 @@ pub(crate) struct Disk {
     pub(crate) events: Vec<StoredEvent<Value>>,
     pub(crate) cursor: Option<Cursor>,
     pub(crate) settled: BTreeMap<ClientId, N>,
-    pub(crate) entries: Vec<StoredEntry<Value>>,
+    /// By client: an engine's own names for clients end with it.
+    pub(crate) entries: Vec<(ClientId, Entry<Value>)>,
 }
 
 /// A page load: an engine, its driver, its two states, and its disk.
@@ -29,7 +31,7 @@ pub(crate) struct Page {
     /// The actions laid over the confirmed state.
     shown: VecDeque<Action>,
     pub(crate) notices: Vec<String>,
-    pub(crate) wire: VecDeque<Frame<Value>>,
+    pub(crate) wire: VecDeque<Outgoing<Value>>,
     pub(crate) linked: bool,
     pub(crate) advances: usize,
     pub(crate) rebases: usize,
@@ -97,23 +99,46 @@ impl Page {
 
     /// Storage is read.
     pub(crate) fn restore(&mut self, now: u64) {
-        let disk = self.disk.clone();
-        let stored = StoredState {
-            base: disk.base.map(Value::State),
-            events: disk.events,
-            cursor: disk.cursor,
-            settled: disk.settled.into_iter().collect(),
-            entries: disk.entries,
-        };
+        let stored = self.read_disk();
         self.feed(now, Input::Restored(stored));
         self.rebases = 0;
     }
 
+    fn read_disk(&mut self) -> StoredState<Value> {
+        let disk = self.disk.clone();
+        let settled = disk.settled.into_iter();
+        let settled =
+            settled.map(|(name, n)| Id { client: self.engine.add_client(name.as_str()), n });
+        let settled = settled.collect();
+        let entries = self.entries_of(|_| true);
+        StoredState {
+            base: disk.base.map(Value::State),
+            events: disk.events,
+            cursor: disk.cursor,
+            settled,
+            entries,
+        }
+    }
+
+    pub(crate) fn entries_of(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Entry<Value>> {
+        let mut entries = Vec::new();
+        for (name, entry) in &self.disk.entries {
+            if wanted(name.as_str()) {
+                let client = self.engine.add_client(name.as_str());
+                entries.push(Entry { id: Id { client, n: entry.id.n }, ..entry.clone() });
+            }
+        }
+        entries
+    }
+
     /// No other tab is open: what they left is ours.
     fn adopt_strangers(&mut self) {
-        for client in self.engine.strangers() {
-            let of = |e: &&StoredEntry<Value>| e.client == client;
-            let entries = self.disk.entries.iter().filter(of).cloned().collect();
+        let mut names: Vec<_> = self.disk.entries.iter().map(|(name, _)| name.clone()).collect();
+        names.dedup();
+        names.retain(|name| *name != self.id);
+        for name in names {
+            let entries = self.entries_of(|other| other == name.as_str());
+            let client = self.engine.client(name.as_str());
             self.feed(0, Input::Adopted { client, entries });
         }
     }
@@ -137,81 +162,112 @@ impl Page {
 
     fn perform(&mut self, output: Output<Value>, inputs: &mut VecDeque<Input<Value>>) {
         match output {
-            Output::Persist(write) => self.persist(write, inputs),
-            Output::OpenLink => self.linked = true,
-            Output::CloseLink => self.linked = false,
-            Output::Transmit(frame) => self.wire.push_back(frame),
-            Output::ReadSnapshot(text) if self.slow_reader => self.text = Some(text),
-            Output::ReadSnapshot(text) => inputs.push_back(read_snapshot(&text)),
-            Output::Apply(apply) => self.apply(apply),
-            Output::Notify(notice) => self.notices.push(render(&notice)),
-        }
-    }
-
-    fn persist(&mut self, write: Write<Value>, inputs: &mut VecDeque<Input<Value>>) {
-        match write {
-            Write::Enqueue(entry) => {
-                let n = entry.n;
-                self.disk.entries.push(entry);
+            Output::Enqueue(entry) => {
+                let n = entry.id.n;
+                self.put(entry);
                 if self.slow_disk {
                     self.unanswered.push(n);
                 } else {
                     inputs.push_back(Input::Persisted(n));
                 }
             }
-            Write::Confirm { events, cursor, settled } => {
-                self.disk.events.extend(events);
-                if cursor.is_some() {
-                    self.disk.cursor = cursor;
-                }
-                self.forget(settled);
-            }
-            Write::Remove { client, n } => {
-                self.disk.entries.retain(|e| !(e.client == client && e.n == n));
-            }
-            Write::Hold(held) => {
-                let row = self.disk.entries.iter_mut();
-                let row = row.into_iter().find(|e| e.client == held.client && e.n == held.n);
-                *row.expect("what is held is stored") = held;
-            }
-            Write::Reset => self.disk.settled.clear(),
-            Write::Snapshot { state: Value::State(state), cursor, settled } => {
-                self.disk.base = Some(state);
+            Output::Persist(write) => self.persist(write),
+            Output::Compact(cursor) => {
+                self.disk.base = Some(self.confirmed.clone());
                 self.disk.events.clear();
-                self.disk.cursor = cursor;
-                self.forget(settled);
+                self.disk.cursor = Some(cursor);
             }
-            Write::Snapshot { state: Value::Action(_), .. } => panic!("a state is not an action"),
+            Output::Reread => {
+                let stored = self.read_disk();
+                inputs.push_back(Input::Reread(Some(stored)));
+            }
+            Output::OpenLink => self.linked = true,
+            Output::CloseLink => self.linked = false,
+            Output::Transmit(frame) => {
+                let frame = self.engine.write(&stream(), None, frame);
+                self.wire.push_back(frame);
+            }
+            Output::ReadSnapshot(pieces) => {
+                let text = |piece| match piece {
+                    Value::Text(text) => text,
+                    other => panic!("not a text: {other:?}"),
+                };
+                let text: String = pieces.into_iter().map(text).collect();
+                if self.slow_reader {
+                    self.text = Some(text);
+                } else {
+                    inputs.push_back(read_snapshot(&self.engine, &text));
+                }
+            }
+            Output::Advance(count) => self.advance(count),
+            Output::Rebase(rebase) => self.rebase(rebase),
+            Output::Notify(notice) => self.notices.push(render(&notice)),
         }
     }
 
-    fn forget(&mut self, settled: Vec<(ClientId, N)>) {
-        for (client, n) in settled {
-            self.disk.entries.retain(|e| !(e.client == client && e.n == n));
-            let last = self.disk.settled.entry(client).or_default();
-            *last = (*last).max(n);
+    fn put(&mut self, entry: Entry<Value>) {
+        let name = ClientId(self.engine.client_name(entry.id.client).to_owned());
+        let known = self.disk.entries.iter_mut().find(|(n, e)| *n == name && e.id.n == entry.id.n);
+        match known {
+            Some((_, known)) => *known = entry,
+            None => self.disk.entries.push((name, entry)),
         }
     }
 
-    fn apply(&mut self, apply: Apply<Value>) {
-        match apply {
-            Apply::Advance { count } => {
-                self.advances += 1;
-                for _ in 0..count {
-                    self.confirmed.push(self.shown.pop_front().expect("advanced past the shown"));
-                }
+    fn persist(&mut self, write: Write<Value>) {
+        let disk = &mut self.disk;
+        if write.reset {
+            disk.settled.clear();
+        }
+        for id in write.removed.iter().chain(&write.settled) {
+            let name = self.engine.client_name(id.client);
+            disk.entries.retain(|(n, e)| !(n.as_str() == name && e.id.n == id.n));
+        }
+        for id in &write.settled {
+            let name = ClientId(self.engine.client_name(id.client).to_owned());
+            let last = disk.settled.entry(name).or_default();
+            *last = (*last).max(id.n);
+        }
+        match write.state {
+            Some(Value::State(state)) => {
+                disk.base = Some(state);
+                disk.events.clear();
+                disk.cursor = write.cursor;
             }
-            Apply::Rebase { base, events, shown, entering } => {
-                self.rebases += 1;
-                self.entered.extend(entering.iter().map(action));
-                if let Some(Value::State(state)) = base {
-                    self.confirmed = state;
+            Some(other) => panic!("not a state: {other:?}"),
+            None => {
+                disk.events.extend(write.events);
+                if write.cursor.is_some() {
+                    disk.cursor = write.cursor;
                 }
-                self.confirmed.extend(events.iter().map(|e| action(&e.action)));
-                self.shown = shown.iter().map(action).collect();
-                self.visible = self.confirmed.iter().chain(&self.shown).copied().collect();
             }
         }
+        for entry in write.entries {
+            self.put(entry);
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.advances += 1;
+        for _ in 0..count {
+            self.confirmed.push(self.shown.pop_front().expect("advanced past the shown"));
+        }
+        self.check_fold();
+    }
+
+    fn rebase(&mut self, rebase: Rebase<Value>) {
+        self.rebases += 1;
+        self.entered.extend(rebase.entering.iter().map(action));
+        if let Some(Value::State(state)) = rebase.base {
+            self.confirmed = state;
+        }
+        self.confirmed.extend(rebase.events.iter().map(|e| action(&e.action)));
+        self.shown = rebase.shown.iter().map(action).collect();
+        self.visible = self.confirmed.iter().chain(&self.shown).copied().collect();
+        self.check_fold();
+    }
+
+    fn check_fold(&self) {
         let fold: Vec<_> = self.confirmed.iter().chain(&self.shown).copied().collect();
         assert_eq!(self.visible, fold, "I1: visible is the fold of confirmed and shown");
     }
@@ -247,8 +303,7 @@ impl Page {
     }
 
     pub(crate) fn drop_own(&mut self, now: u64, n: u64) -> Result<(), InputError> {
-        let client = self.id.clone();
-        self.try_feed(now, Input::Dropped { client, n: N(n) })
+        self.try_feed(now, Input::Dropped(Id { client: Client::OWN, n: N(n) }))
     }
 
     /// What others did since.
@@ -260,7 +315,8 @@ impl Page {
 
     pub(crate) fn read_text(&mut self, now: u64) {
         let text = self.text.take().expect("the engine gave a snapshot's text");
-        self.feed(now, read_snapshot(&text));
+        let input = read_snapshot(&self.engine, &text);
+        self.feed(now, input);
     }
 
     /// What was sent since the last look: `n2`, `n4 from 3` for entries, the names of other frames.
@@ -274,7 +330,7 @@ impl Page {
     }
 
     pub(crate) fn progress(&self) -> Vec<Progress> {
-        self.engine.pending().map(|p| p.progress).collect()
+        self.engine.pending().map(|(_, progress)| progress).collect()
     }
 
     /// Feeds timeouts as they come due, up to and with `until`. Gives the times.
@@ -295,8 +351,10 @@ impl Page {
         }
     }
 
-    pub(crate) fn receive(&mut self, now: u64, message: Message<Action>) {
-        self.feed(now, Input::Received(lift(message)));
+    pub(crate) fn receive(&mut self, now: u64, frame: Incoming<Action>) {
+        if let Some(message) = self.engine.read(&stream(), lift(frame), Value::Text) {
+            self.feed(now, Input::Received(message));
+        }
     }
 
     pub(crate) fn connect(&mut self, now: u64, server: &mut Server) {
@@ -307,7 +365,7 @@ impl Page {
 
     pub(crate) fn open(&mut self, now: u64) {
         assert!(self.linked, "the engine asked for a link");
-        self.feed(now, Input::LinkOpened { token: None });
+        self.feed(now, Input::LinkOpened);
     }
 
     /// Carries frames to and fro until there are none.
@@ -346,8 +404,9 @@ impl Page {
     }
 
     /// The kinds of the orders that a message leads to.
-    pub(crate) fn orders(&mut self, now: u64, message: Message<Action>) -> Vec<&'static str> {
-        let input = Input::Received(lift(message));
+    pub(crate) fn orders(&mut self, now: u64, frame: Incoming<Action>) -> Vec<&'static str> {
+        let message = self.engine.read(&stream(), lift(frame), Value::Text);
+        let input = Input::Received(message.expect("it is about this stream"));
         self.engine.handle_input(Millis(now), input).expect("the engine takes this input");
         std::iter::from_fn(|| self.engine.poll_output()).map(|output| kind(&output)).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use twinstore_engine::{Frame, Message};
+use twinstore_engine::wire::{Incoming, Outgoing};
 use twinstore_protocol::*;
 
 use super::{Action, PING_MS, rejected, rejection, stream};
@@ -75,17 +75,17 @@ impl Server {
         }
     }
 
-    fn events(&self, after: Seq, short: Option<&ClientId>) -> Vec<Message<Action>> {
+    fn events(&self, after: Seq, short: Option<&ClientId>) -> Vec<Incoming<Action>> {
         let range = index(after)..self.log.len();
         if range.is_empty() {
             return Vec::new();
         }
         let events = range.map(|i| self.event(i, short != Some(&self.log[i].0))).collect();
         let log = LogId(self.name.clone());
-        vec![Message::Events(Events { stream: stream(), log, after, events })]
+        vec![Incoming::Events(Events { stream: stream(), log, after, events })]
     }
 
-    fn snapshot(&self, clients: &[ClientFrom]) -> Vec<Message<Action>> {
+    fn snapshot(&self, clients: &[ClientFrom]) -> Vec<Incoming<Action>> {
         // The text is not JSON here: the state's numbers and the rows, as `read_snapshot` takes them.
         let rows: Vec<String> = self
             .rows(clients)
@@ -102,7 +102,7 @@ impl Server {
         let parts = [text[..half].to_owned(), text[half..].to_owned()];
         let seq = self.head();
         let part = |(part, data)| {
-            Message::Snapshot(SnapshotPart {
+            Incoming::Snapshot(SnapshotPart {
                 stream: stream(),
                 log: self.log_id(),
                 seq,
@@ -117,16 +117,16 @@ impl Server {
     }
 
     /// Takes a frame; answers to the sender. Whether the log grew is for the caller to see.
-    pub(crate) fn receive(&mut self, frame: Frame<Action>) -> Vec<Message<Action>> {
+    pub(crate) fn receive(&mut self, frame: Outgoing<Action>) -> Vec<Incoming<Action>> {
         match frame {
-            Frame::Hello(hello) => self.hello(&hello),
-            Frame::Push(push) => self.push(push),
-            Frame::Pull(pull) => match &pull.cursor {
+            Outgoing::Hello(hello) => self.hello(&hello),
+            Outgoing::Push(push) => self.push(push),
+            Outgoing::Pull(pull) => match &pull.cursor {
                 Some(cursor) if self.holds(cursor) => self.events(cursor.seq, None),
                 Some(_) | None => self.snapshot(&pull.clients),
             },
-            Frame::Ping(_) => vec![Message::Pong(Pong { stream: stream(), head: self.head() })],
-            Frame::Leave(_) => Vec::new(),
+            Outgoing::Ping(_) => vec![Incoming::Pong(Pong { stream: stream(), head: self.head() })],
+            Outgoing::Leave(_) => Vec::new(),
         }
     }
 
@@ -136,9 +136,9 @@ impl Server {
             && cursor.chain == self.chain(cursor.seq)
     }
 
-    fn hello(&self, hello: &Hello) -> Vec<Message<Action>> {
+    fn hello(&self, hello: &Hello) -> Vec<Incoming<Action>> {
         let known = hello.cursor.as_ref().map(|cursor| self.holds(cursor));
-        let welcome = Message::Welcome(Welcome {
+        let welcome = Incoming::Welcome(Welcome {
             v: 1,
             stream: stream(),
             log: self.log_id(),
@@ -161,7 +161,7 @@ impl Server {
         [welcome].into_iter().chain(follow).collect()
     }
 
-    fn push(&mut self, push: Push<Action>) -> Vec<Message<Action>> {
+    fn push(&mut self, push: Push<Action>) -> Vec<Incoming<Action>> {
         let mut verdicts = Vec::new();
         let mut refused = None;
         let after = self.head();
@@ -189,7 +189,7 @@ impl Server {
                 None => None,
             };
             if let Some(code) = code {
-                refused = Some(Message::Refused(Refused {
+                refused = Some(Incoming::Refused(Refused {
                     stream: stream(),
                     client: entry.client,
                     n: entry.n,
@@ -205,24 +205,24 @@ impl Server {
         }
         let mut answers = self.events(after, Some(&sender));
         if !verdicts.is_empty() {
-            answers.push(Message::Verdicts(Verdicts { stream: stream(), verdicts }));
+            answers.push(Incoming::Verdicts(Verdicts { stream: stream(), verdicts }));
         }
         answers.extend(refused);
         answers
     }
 
     /// What another socket is sent after the log grew.
-    pub(crate) fn news(&self, after: Seq) -> Vec<Message<Action>> {
+    pub(crate) fn news(&self, after: Seq) -> Vec<Incoming<Action>> {
         self.events(after, None)
     }
 
     /// What the socket of this client is sent after the log grew.
-    pub(crate) fn echo(&self, after: Seq, client: &ClientId) -> Vec<Message<Action>> {
+    pub(crate) fn echo(&self, after: Seq, client: &ClientId) -> Vec<Incoming<Action>> {
         self.events(after, Some(client))
     }
 
     /// The same, an event a frame.
-    pub(crate) fn one_by_one(&self, after: Seq) -> Vec<Message<Action>> {
+    pub(crate) fn one_by_one(&self, after: Seq) -> Vec<Incoming<Action>> {
         let log = || LogId(self.name.clone());
         let frame = |i| Events {
             stream: stream(),
@@ -230,11 +230,11 @@ impl Server {
             after: Seq(i as u64),
             events: vec![self.event(i, true)],
         };
-        (index(after)..self.log.len()).map(frame).map(Message::Events).collect()
+        (index(after)..self.log.len()).map(frame).map(Incoming::Events).collect()
     }
 
     /// The parts of a state for a client that waits for its own verdicts from the first on.
-    pub(crate) fn parts(&self, client: &ClientId) -> Vec<Message<Action>> {
+    pub(crate) fn parts(&self, client: &ClientId) -> Vec<Incoming<Action>> {
         self.snapshot(&[ClientFrom { client: client.clone(), from: N(1) }])
     }
 

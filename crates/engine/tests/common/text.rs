@@ -1,12 +1,13 @@
 //! Texts: snapshots as the small server writes them, and what tests compare.
 
-use twinstore_engine::{Frame, Input, Notice, Output};
+use twinstore_engine::wire::Outgoing;
+use twinstore_engine::{Engine, Input, Notice, Output};
 use twinstore_protocol::{ClientId, ClientRow, Cursor, Entry, N, RejectionRow, Seq};
 
 use super::{Value, action, rejection};
 
 /// Reads what [`Server::snapshot`] wrote.
-pub(crate) fn read_snapshot(text: &str) -> Input<Value> {
+pub(crate) fn read_snapshot(engine: &Engine<Value>, text: &str) -> Input<Value> {
     let (state, rows) = text.split_once('|').expect("a state and rows");
     let row = |row: &str| {
         let [client, last, rejections] = fields(row, '=');
@@ -20,10 +21,10 @@ pub(crate) fn read_snapshot(text: &str) -> Input<Value> {
             rejections: rejections.collect(),
         }
     };
-    Input::SnapshotRead {
-        state: Value::State(list(state, ',').map(number).collect()),
-        clients: list(rows, ';').map(row).collect(),
-    }
+    let rows: Vec<_> = list(rows, ';').map(row).collect();
+    let (settled, rejections) = engine.read_rows(&rows);
+    let state = Value::State(list(state, ',').map(number).collect());
+    Input::SnapshotRead { state, settled, rejections }
 }
 
 fn list(text: &str, separator: char) -> impl Iterator<Item = &str> {
@@ -39,19 +40,19 @@ fn number(text: &str) -> u64 {
     text.parse().expect("a number")
 }
 
-pub(crate) fn render_frame(frame: &Frame<Value>) -> String {
+pub(crate) fn render_frame(frame: &Outgoing<Value>) -> String {
     match frame {
-        Frame::Hello(hello) => format!("hello {}", render_cursor(hello.cursor.as_ref())),
-        Frame::Push(push) => {
+        Outgoing::Hello(hello) => format!("hello {}", render_cursor(hello.cursor.as_ref())),
+        Outgoing::Push(push) => {
             let entry = |e: &Entry<Value>| match e.from {
                 None => format!("n{}", e.n.0),
                 Some(from) => format!("n{} from {}", e.n.0, from.0),
             };
             push.entries.iter().map(entry).collect::<Vec<_>>().join(", ")
         }
-        Frame::Pull(pull) => format!("pull {}", render_cursor(pull.cursor.as_ref())),
-        Frame::Ping(_) => "ping".to_owned(),
-        Frame::Leave(_) => "leave".to_owned(),
+        Outgoing::Pull(pull) => format!("pull {}", render_cursor(pull.cursor.as_ref())),
+        Outgoing::Ping(_) => "ping".to_owned(),
+        Outgoing::Leave(_) => "leave".to_owned(),
     }
 }
 
@@ -61,29 +62,30 @@ fn render_cursor(cursor: Option<&Cursor>) -> String {
 
 pub(crate) fn kind(output: &Output<Value>) -> &'static str {
     match output {
-        Output::Persist(_) => "persist",
+        Output::Enqueue(_) | Output::Persist(_) => "persist",
+        Output::Compact(_) => "compact",
+        Output::Reread => "reread",
         Output::OpenLink => "open",
         Output::CloseLink => "close",
         Output::Transmit(_) => "transmit",
         Output::ReadSnapshot(_) => "read",
-        Output::Apply(_) => "apply",
+        Output::Advance(_) | Output::Rebase(_) => "apply",
         Output::Notify(_) => "notify",
     }
 }
 
 pub(crate) fn render(notice: &Notice<Value>) -> String {
     match notice {
-        Notice::Confirmed { n, seq, action: a, .. } => {
-            format!("confirmed {} n{} seq{}", action(a), n.0, seq.0)
+        Notice::Verdict { id, seq, action: a, error: None } => {
+            format!("confirmed {} n{} seq{}", action(a), id.n.0, seq.0)
         }
-        Notice::Rejected { n, seq, action: a, error, .. } => {
-            format!("rejected {} n{} seq{}: {}", action(a), n.0, seq.0, error.reason)
+        Notice::Verdict { id, seq, action: a, error: Some(error) } => {
+            format!("rejected {} n{} seq{}: {}", action(a), id.n.0, seq.0, error.reason)
         }
-        Notice::Held { n, reason, action: a, .. } => {
-            format!("held {} n{} {}", action(a), n.0, reason.as_str())
+        Notice::Held { id, reason, action: a } => {
+            format!("held {} n{} {}", action(a), id.n.0, reason.as_str())
         }
-        Notice::Diverged { seq } => format!("diverged seq{}", seq.0),
-        Notice::Reset { held } => format!("reset {held}"),
-        Notice::Failed { code, .. } => format!("failed {code}"),
+        Notice::Diverged(seq) => format!("diverged seq{}", seq.0),
+        Notice::Reset(held) => format!("reset {held}"),
     }
 }

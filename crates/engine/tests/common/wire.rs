@@ -1,13 +1,13 @@
 //! The server knows actions, the engine [`Value`]s: messages from the one to the other.
 
-use twinstore_engine::{Frame, Message};
+use twinstore_engine::wire::{Incoming, Outgoing};
 use twinstore_protocol::{Entry, Event, Events, Push};
 
 use super::{Action, Value, action};
 
-pub(crate) fn lift(message: Message<Action>) -> Message<Value> {
+pub(crate) fn lift(message: Incoming<Action>) -> Incoming<Value> {
     match message {
-        Message::Events(events) => Message::Events(Events {
+        Incoming::Events(events) => Incoming::Events(Events {
             stream: events.stream,
             log: events.log,
             after: events.after,
@@ -28,18 +28,18 @@ pub(crate) fn lift(message: Message<Action>) -> Message<Value> {
                 })
                 .collect(),
         }),
-        Message::Welcome(x) => Message::Welcome(x),
-        Message::Snapshot(x) => Message::Snapshot(x),
-        Message::Verdicts(x) => Message::Verdicts(x),
-        Message::Refused(x) => Message::Refused(x),
-        Message::Pong(x) => Message::Pong(x),
-        Message::Error(x) => Message::Error(x),
+        Incoming::Welcome(x) => Incoming::Welcome(x),
+        Incoming::Snapshot(x) => Incoming::Snapshot(x),
+        Incoming::Verdicts(x) => Incoming::Verdicts(x),
+        Incoming::Refused(x) => Incoming::Refused(x),
+        Incoming::Pong(x) => Incoming::Pong(x),
+        Incoming::Error(x) => Incoming::Error(x),
     }
 }
 
-pub(crate) fn lower(frame: Frame<Value>) -> Frame<Action> {
+pub(crate) fn lower(frame: Outgoing<Value>) -> Outgoing<Action> {
     match frame {
-        Frame::Push(push) => Frame::Push(Push {
+        Outgoing::Push(push) => Outgoing::Push(Push {
             stream: push.stream,
             entries: push
                 .entries
@@ -53,9 +53,9 @@ pub(crate) fn lower(frame: Frame<Value>) -> Frame<Action> {
                 })
                 .collect(),
         }),
-        Frame::Hello(x) => Frame::Hello(x),
-        Frame::Pull(x) => Frame::Pull(x),
-        Frame::Ping(x) => Frame::Ping(x),
-        Frame::Leave(x) => Frame::Leave(x),
+        Outgoing::Hello(x) => Outgoing::Hello(x),
+        Outgoing::Pull(x) => Outgoing::Pull(x),
+        Outgoing::Ping(x) => Outgoing::Ping(x),
+        Outgoing::Leave(x) => Outgoing::Leave(x),
     }
 }

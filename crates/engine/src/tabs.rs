@@ -1,0 +1,157 @@
+//! What storage holds, what other tabs put there, and which tab leads.
+//!
+//! One tab of a stream leads: it holds the link, sends what all tabs stored, in the outbox's order, and writes
+//! what the server says. The others follow: they store what they dispatch by themselves, and hear from the leader
+//! what it hears from the server. Where tabs cannot agree on a leader each of them leads; the server knows an
+//! action that comes twice.
+
+use twinstore_protocol::Cursor;
+
+use crate::link::Link;
+use crate::outbox::Pending;
+use crate::{Client, Engine, Entry, Id, Millis, Output, StoredState, Write};
+
+impl<A: Clone> Engine<A> {
+    pub(crate) fn restore(&mut self, stored: StoredState<A>) {
+        self.learn(&stored.settled);
+        let done = self.take_in(stored.entries);
+        if !done.is_empty() {
+            self.persist(Write { settled: done, ..Write::default() });
+        }
+        self.cursor = stored.cursor;
+        self.head = self.place();
+        self.uncompacted = stored.events.len();
+        self.ready = true;
+        self.rebase(stored.base, stored.events, Vec::new());
+    }
+
+    /// Storage as it is now, for a tab that missed something or leads from now on.
+    /// None: there is nothing to read any more.
+    pub(crate) fn reread(&mut self, now: Millis, stored: Option<StoredState<A>>) {
+        self.ready = true;
+        self.pulling = false;
+        if let Some(stored) = stored {
+            self.catch_up(stored);
+        }
+        self.try_to_open(now);
+    }
+
+    fn catch_up(&mut self, stored: StoredState<A>) {
+        self.learn(&stored.settled);
+        self.let_go(&stored.entries);
+        self.take_in(stored.entries);
+        if self.is_behind(stored.cursor.as_ref()) {
+            self.cursor = stored.cursor;
+            self.head = self.head.max(self.place());
+            self.uncompacted = stored.events.len();
+            self.rebase(stored.base, stored.events, Vec::new());
+        } else {
+            // I2: what was seen here stays seen; a tab that leads stores what no tab had stored.
+            if stored.cursor != self.cursor
+                && let Some(cursor) = self.cursor.clone().filter(|_| self.leads)
+            {
+                self.outputs.push_back(Output::Compact(cursor));
+            }
+            self.replay();
+        }
+    }
+
+    fn is_behind(&self, stored: Option<&Cursor>) -> bool {
+        match (&self.cursor, stored) {
+            (Some(own), Some(stored)) => own.log != stored.log || own.seq < stored.seq,
+            (None, stored) => stored.is_some(),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// What storage no longer holds is done, as its own tab was told. An own action without a verdict is stored
+    /// anew: whoever sends it gets the verdict that it has.
+    fn let_go(&mut self, stored: &[Entry<A>]) {
+        let mut gone = Vec::new();
+        let mut at = 0;
+        for Pending { entry, .. } in self.outbox.iter().filter(|p| p.stored) {
+            // Both lists have the same order: each is walked once.
+            while stored.get(at).is_some_and(|e| e.order < entry.order) {
+                at += 1;
+            }
+            let mut here = stored.iter().skip(at).take_while(|e| e.order == entry.order);
+            if !here.any(|e| e.id == entry.id) {
+                gone.push(entry.id);
+            }
+        }
+        for id in gone {
+            if id.client != Client::OWN {
+                self.take_out(id);
+            } else if let Some(pending) = self.outbox.find_mut(id) {
+                pending.stored = false;
+                self.outputs.push_back(Output::Enqueue(pending.entry.clone()));
+            }
+        }
+    }
+
+    pub(crate) fn arrive(&mut self, entries: Vec<Entry<A>>) {
+        let before = self.outbox.waiting();
+        self.take_in(entries);
+        if self.outbox.waiting() > before {
+            self.replay();
+        }
+    }
+
+    pub(crate) fn adopt(&mut self, client: Client, entries: Vec<Entry<A>>) {
+        if let Some(row) = self.clients.get_mut(client) {
+            row.ours = true;
+        }
+        self.arrive(entries);
+    }
+
+    /// Takes in what is news. Gives what is done already, whatever a backup or a journal brings back.
+    fn take_in(&mut self, entries: Vec<Entry<A>>) -> Vec<Id> {
+        let mut news = Vec::new();
+        let mut done = Vec::new();
+        let mut at = 0;
+        for entry in entries {
+            if self.outbox.has(&entry, &mut at) {
+                continue;
+            }
+            // What is held is kept whatever its number.
+            if entry.id.n <= self.clients.settled(entry.id.client) && entry.held.is_none() {
+                done.push(entry.id);
+            } else {
+                news.push(Pending::restored(entry));
+            }
+        }
+        for pending in news {
+            self.put(pending);
+        }
+        done
+    }
+
+    pub(crate) fn lead(&mut self, now: Millis, leads: bool) {
+        if leads == self.leads {
+            return;
+        }
+        if !leads {
+            self.close_link();
+        }
+        self.leads = leads;
+        self.relayed = false;
+        if leads && self.wanted {
+            self.link = Link::Waiting { retry_at: now, attempt: 0 };
+        }
+        if self.ready {
+            // Who leads does not take a step before it is known what the others left.
+            self.ready = !leads;
+            self.outputs.push_back(Output::Reread);
+        }
+    }
+
+    pub(crate) fn relay(&mut self, online: bool, schema: u32) {
+        if !self.leads {
+            self.relayed = online;
+            self.schema = schema;
+            if !online {
+                self.forget_exchange();
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+/**
+ * What is stored, as rows: changes put together, what was read put in order; and localStorage, which holds the
+ * journal, and everything where there is no IndexedDB.
+ *
+ * - an entry: `{ client, n, from, order, schema, bytes, text, held? }`, `text` being the action as JSON
+ * - an event: `{ seq, action }`, in lists by frame
+ * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n }, token }`
+ */
+import { actionOf, textOf } from './web.js'
+
+/** A change of what is stored, in the making. */
+export class Change {
+  rows = []
+  gone = []
+  events = []
+  settled = {}
+  state
+  /** Where the log was held before; the events follow on there. */
+  after = 0
+  cursor
+  reset = false
+  #compacts = false
+  #dropped = false
+
+  put(client, n, from, order, schema, bytes, held, action) {
+    this.rows.push({ client, n, from, order, schema, bytes, text: textOf(action), ...(held && { held }) })
+  }
+
+  remove(client, n, settled) {
+    this.gone.push([client, n])
+    this.#dropped ||= !settled
+    // Numbers come in order: the last one noted is the highest.
+    if (settled) this.settled[client] = n
+  }
+
+  event(seq, action) {
+    this.events.push({ seq, action })
+  }
+
+  stand(after, log, seq, chain) {
+    this.after = after
+    this.cursor = { log, seq, chain }
+  }
+
+  /** A state in place of the events that led to it: no news for anybody. */
+  standIn(state) {
+    this.state = state
+    this.#compacts = true
+  }
+
+  /** Takes in another change that comes after, and is not about the log. */
+  join(other) {
+    this.rows.push(...other.rows)
+    this.gone.push(...other.gone)
+  }
+
+  /** Whether other tabs read again what is stored. */
+  get isNews() {
+    return this.#dropped || this.reset || this.rows.length > 0 || (this.state !== undefined && !this.#compacts)
+  }
+
+  /** Whether it is about the log, which one tab alone may write. */
+  get isLog() {
+    return this.reset || this.cursor !== undefined || this.state !== undefined || Object.keys(this.settled).length > 0
+  }
+}
+
+/** Clients that were made longer ago, and have nothing stored, are forgotten. */
+const CLIENT_DAYS = 60
+
+/**
+ * The log's row after a change. Undefined: another tab leads, and what this one heard is not to be written.
+ * `moved`: it leads further than what was stored, with the events or the state that come with it.
+ */
+export function logAfter(row, change, token) {
+  if (row?.token > token) return undefined
+  const known = row?.cursor
+  const { after, cursor, state } = change
+  // A state may be of another log: the server was reset. Events may not, and leave no hole.
+  const follows = cursor !== undefined && (known?.seq ?? 0) === after && (known?.log ?? cursor.log) === cursor.log
+  const moved = follows || state !== undefined
+  const oldest = new Date(Date.now() - CLIENT_DAYS * 864e5).toISOString().slice(0, 10).replaceAll('-', '')
+  const before = Object.entries(change.reset ? {} : (row?.settled ?? {})).filter(([client]) => !(client < oldest))
+  return { moved, row: { cursor: moved ? cursor : known, settled: { ...Object.fromEntries(before), ...change.settled }, token } }
+}
+
+/** What was read, in order: entries each once, the log, and the rows that are none. */
+export class Stored {
+  constructor(rows, events, log, state) {
+    this.events = events.flat()
+    this.log = log
+    this.state = state
+    this.rows = []
+    this.broken = []
+    this.add(rows)
+  }
+
+  /** Adds what a journal holds. */
+  add(rows) {
+    const seen = new Set(this.rows.map(name))
+    for (const row of rows) {
+      if (!isEntry(row)) this.broken.push(row)
+      else if (!seen.has(name(row)) && seen.add(name(row))) this.rows.push(row)
+    }
+    this.rows.sort((a, b) => a.order - b.order || a.n - b.n)
+  }
+}
+
+const name = row => `${row.client}/${row.n}`
+const isCount = value => Number.isInteger(value) && value >= 0
+
+/** Whether a row is an entry; its action is read then. */
+function isEntry(row) {
+  try {
+    row.action = actionOf(row.text)
+    return typeof row.client === 'string' && [row.n, row.order, row.bytes, row.schema].every(isCount) && typeof row.action.type === 'string'
+  } catch {
+    return false
+  }
+}
+
+const disk = () => globalThis.window.localStorage
+
+/** The keys of localStorage with this prefix; none where it cannot be used. */
+export function localKeys(prefix) {
+  return localStorageWorks() ? Object.keys(disk()).filter(key => key.startsWith(prefix)) : []
+}
+
+/** The journal's keys of these clients, or of all others: `[keys, rows]`. */
+export function journalOf(prefix, clients, theirs) {
+  const keys = localKeys(prefix).filter(key => clients.includes(key.slice(prefix.length).split('/')[0]) === theirs)
+  return [keys, keys.flatMap(key => local(key, [{ key }]))]
+}
+
+/** The clients that have something stored. */
+export function clientsOf(keys, prefix) {
+  return [...new Set([...keys.map(([client]) => client), ...localKeys(prefix).map(key => key.slice(prefix.length).split('/')[0])])]
+}
+
+/** A change, in localStorage. Throws where it is full. */
+export function changeLocal(journal, prefix, change) {
+  const store = disk()
+  for (const row of change.rows) store.setItem(`${journal}${name(row)}`, JSON.stringify([row]))
+  for (const id of change.gone) store.removeItem(journal + id.join('/'))
+  if (!change.isLog) return
+  const { moved, row } = logAfter(local(`${prefix}log`), change, Infinity)
+  if (moved && change.state !== undefined) {
+    for (const key of localKeys(`${prefix}event`)) store.removeItem(key)
+    store.setItem(`${prefix}state`, JSON.stringify(change.state))
+  }
+  if (moved && change.events.length > 0) store.setItem(`${prefix}event/${String(change.events[0].seq).padStart(16, '0')}`, JSON.stringify(change.events))
+  store.setItem(`${prefix}log`, JSON.stringify(row))
+}
+
+/** What `changeLocal` stored. */
+export function storedLocal(journal, prefix) {
+  const events = localKeys(`${prefix}event`).sort().map(key => local(key, []))
+  return new Stored(journalOf(journal, [], false)[1], events, local(`${prefix}log`), local(`${prefix}state`))
+}
+
+function local(key, otherwise) {
+  try {
+    return JSON.parse(disk().getItem(key)) ?? otherwise
+  } catch {
+    return otherwise
+  }
+}
+
+/** Whether this page may write to localStorage. */
+export function localStorageWorks() {
+  try {
+    const probe = 'twinstore:probe'
+    disk().setItem(probe, probe)
+    disk().removeItem(probe)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Makes Chromium's IndexedDB go on in a new log file, by making and deleting a database.
+ *
+ * A browser that is killed while it writes leaves half a record at the end of the log. The next start reads it
+ * rightly, but writes on behind it; the start after that finds the log damaged and throws all of it away.
+ */
+export function beginNewLog() {
+  const name = 'twinstore'
+  const opening = globalThis.indexedDB.open(name)
+  opening.onsuccess = () => {
+    opening.result.close()
+    globalThis.indexedDB.deleteDatabase(name)
+  }
+}
+
+/** Begins a transaction; web-sys keeps the third argument behind an unstable flag. */
+export function transaction(db, stores, write, strict) {
+  return db.transaction(stores.split(' '), write ? 'readwrite' : 'readonly', { durability: strict ? 'strict' : 'relaxed' })
+}

@@ -1,0 +1,207 @@
+//! What the engine stores, as rows, and back. `rows.js` says how they look.
+
+use js_sys::Array;
+use twinstore_engine::{Engine, Entry, HeldReason, Id, StoredEvent, StoredState, Write};
+use twinstore_protocol::{Chain, Cursor, LogId, N, Seq};
+use wasm_bindgen::prelude::*;
+
+use crate::web::{Fields, float, small};
+
+#[wasm_bindgen(module = "/src/rows.js")]
+extern "C" {
+    /// A change of what is stored.
+    pub(crate) type Change;
+    #[wasm_bindgen(constructor)]
+    pub(crate) fn new() -> Change;
+    #[wasm_bindgen(method)]
+    #[allow(clippy::too_many_arguments, reason = "the fields of a row")]
+    fn put(
+        this: &Change,
+        client: &str,
+        n: f64,
+        from: f64,
+        order: f64,
+        schema: u32,
+        bytes: u32,
+        held: &str,
+        action: &JsValue,
+    );
+    #[wasm_bindgen(method)]
+    fn remove(this: &Change, client: &str, n: f64, settled: bool);
+    #[wasm_bindgen(method)]
+    fn event(this: &Change, seq: f64, action: &JsValue);
+    #[wasm_bindgen(method, js_name = standIn)]
+    fn stand_in(this: &Change, state: &JsValue);
+    #[wasm_bindgen(method)]
+    fn stand(this: &Change, after: f64, log: &str, seq: f64, chain: &str);
+    #[wasm_bindgen(method, setter)]
+    fn set_state(this: &Change, state: &JsValue);
+    #[wasm_bindgen(method, setter)]
+    fn set_reset(this: &Change, reset: bool);
+    /// Takes in another change that comes after.
+    #[wasm_bindgen(method)]
+    pub(super) fn join(this: &Change, other: &Change);
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn rows(this: &Change) -> Array;
+    #[wasm_bindgen(method, setter)]
+    pub(super) fn set_rows(this: &Change, rows: &Array);
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn gone(this: &Change) -> Array;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn events(this: &Change) -> Array;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn state(this: &Change) -> JsValue;
+    /// Other tabs read again what is stored.
+    #[wasm_bindgen(method, getter, js_name = isNews)]
+    pub(super) fn is_news(this: &Change) -> bool;
+    /// It is about the log.
+    #[wasm_bindgen(method, getter, js_name = isLog)]
+    pub(super) fn is_log(this: &Change) -> bool;
+
+    /// The log's row after a change, and whether it moved; none: another tab leads.
+    #[wasm_bindgen(js_name = logAfter)]
+    pub(super) fn log_after(row: &JsValue, change: &Change, token: f64) -> Option<Fields>;
+
+    /// Everything that was stored.
+    pub(crate) type Stored;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn of(rows: &JsValue, events: &JsValue, log: &JsValue, state: &JsValue) -> Stored;
+    #[wasm_bindgen(method)]
+    pub(super) fn add(this: &Stored, rows: &JsValue);
+    #[wasm_bindgen(method, getter, js_name = rows)]
+    pub(crate) fn entries(this: &Stored) -> Array;
+    #[wasm_bindgen(method, getter, js_name = events)]
+    fn frames(this: &Stored) -> Array;
+    #[wasm_bindgen(method, getter)]
+    fn log(this: &Stored) -> Option<Fields>;
+    #[wasm_bindgen(method, getter, js_name = state)]
+    fn base(this: &Stored) -> JsValue;
+    /// The rows that are no entries.
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn broken(this: &Stored) -> Array;
+
+    #[wasm_bindgen(js_name = localKeys)]
+    pub(super) fn local_keys(prefix: &str) -> Array;
+    /// The journal's keys of these clients, or of all others, and their rows.
+    #[wasm_bindgen(js_name = journalOf)]
+    pub(super) fn journal_of(prefix: &str, clients: &Array, theirs: bool) -> Array;
+    #[wasm_bindgen(js_name = clientsOf)]
+    pub(super) fn clients_of(keys: &Array, prefix: &str) -> Array;
+    #[wasm_bindgen(js_name = changeLocal, catch)]
+    pub(super) fn change_local(journal: &str, prefix: &str, change: &Change)
+    -> Result<(), JsValue>;
+    #[wasm_bindgen(js_name = storedLocal)]
+    pub(super) fn stored_local(journal: &str, prefix: &str) -> Stored;
+    #[wasm_bindgen(js_name = beginNewLog)]
+    pub(super) fn begin_new_log();
+    #[wasm_bindgen(js_name = localStorageWorks)]
+    pub(super) fn local_storage_works() -> bool;
+    #[wasm_bindgen(catch)]
+    pub(super) fn transaction(
+        db: &web_sys::IdbDatabase,
+        stores: &str,
+        write: bool,
+        strict: bool,
+    ) -> Result<web_sys::IdbTransaction, JsValue>;
+}
+
+impl Change {
+    pub(crate) fn entry(&self, engine: &Engine<JsValue>, entry: &Entry<JsValue>) {
+        self.put(
+            engine.client_name(entry.id.client),
+            float(entry.id.n.0),
+            float(entry.from.0),
+            float(entry.order),
+            entry.schema,
+            entry.bytes,
+            entry.held.map_or("", HeldReason::as_str),
+            &entry.action,
+        );
+    }
+
+    /// What the engine wants to be stored.
+    pub(crate) fn write(engine: &Engine<JsValue>, write: &Write<JsValue>) -> Self {
+        let change = Self::new();
+        for entry in &write.entries {
+            change.entry(engine, entry);
+        }
+        for (list, settled) in [(&write.removed, false), (&write.settled, true)] {
+            for id in list {
+                change.remove(engine.client_name(id.client), float(id.n.0), settled);
+            }
+        }
+        for event in &write.events {
+            change.event(float(event.seq.0), &event.action);
+        }
+        if write.reset {
+            change.set_reset(true);
+        }
+        if let Some(state) = &write.state {
+            change.set_state(state);
+        }
+        if let Some(cursor) = &write.cursor {
+            change.cursor(write.after, cursor);
+        }
+        change
+    }
+
+    /// A state in place of all that was known of the log.
+    pub(crate) fn stands(&self, state: &JsValue, cursor: &Cursor) {
+        self.stand_in(state);
+        self.cursor(cursor.seq, cursor);
+    }
+
+    fn cursor(&self, after: Seq, cursor: &Cursor) {
+        let seq = float(cursor.seq.0);
+        self.stand(float(after.0), cursor.log.as_str(), seq, cursor.chain.as_str());
+    }
+}
+
+/// Rows as entries, of clients that the engine knows from now on.
+pub(crate) fn to_entries(engine: &mut Engine<JsValue>, rows: &Array) -> Vec<Entry<JsValue>> {
+    let mut entries = Vec::new();
+    for row in rows.iter() {
+        let row: &Fields = row.unchecked_ref();
+        let n = N(row.count("n"));
+        entries.push(Entry {
+            id: Id { client: engine.add_client(&row.str("client")), n },
+            from: row.number("from").map_or(n, N),
+            order: row.count("order"),
+            schema: small(row, "schema"),
+            bytes: small(row, "bytes"),
+            held: row.text("held").and_then(|name| HeldReason::parse(&name)),
+            action: row.get("action"),
+        });
+    }
+    entries
+}
+
+/// Everything that was stored, as the engine takes it.
+pub(crate) fn to_state(engine: &mut Engine<JsValue>, stored: &Stored) -> StoredState<JsValue> {
+    let mut state = StoredState {
+        base: Some(stored.base()).filter(|base| !base.is_undefined()),
+        entries: to_entries(engine, &stored.entries()),
+        ..StoredState::default()
+    };
+    for event in stored.frames().iter() {
+        let event: &Fields = event.unchecked_ref();
+        state
+            .events
+            .push(StoredEvent { seq: Seq(event.count("seq")), action: event.get("action") });
+    }
+    if let Some(log) = stored.log() {
+        state.cursor = log.object("cursor").map(|cursor| Cursor {
+            log: LogId(cursor.str("log")),
+            seq: Seq(cursor.count("seq")),
+            chain: Chain(cursor.str("chain")),
+        });
+        if let Some(settled) = log.object("settled") {
+            for client in js_sys::Object::keys(settled.unchecked_ref::<js_sys::Object>()).iter() {
+                let client = client.as_string().unwrap_or_default();
+                let n = N(settled.count(&client));
+                state.settled.push(Id { client: engine.add_client(&client), n });
+            }
+        }
+    }
+    state
+}
