@@ -3,6 +3,7 @@
  * files. Here they become `a0`, `a1`, …: 4 kB less, and nobody else uses them.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { Reader, number, text } from './binary.mjs'
 
 /** Names that wasm-bindgen makes; what it exports of ours keeps its name. */
 const MADE = /^(__wbg_\w+_[0-9a-f]{16}|__wbindgen_generic_[0-9a-f]{16}|wasm_bindgen__convert__closures_____invoke__h[0-9a-f]{16}(_\d+)?)$/
@@ -44,7 +45,7 @@ function imports(body, shorten) {
   const count = reader.number()
   const out = [number(count)]
   for (let i = 0; i < count; i++) {
-    out.push(name(reader.name()), name(shorten(reader.name())), reader.importType())
+    out.push(text(reader.name()), text(shorten(reader.name())), reader.importType())
   }
   return Buffer.concat(out)
 }
@@ -54,55 +55,7 @@ function exports(body, shorten) {
   const count = reader.number()
   const out = [number(count)]
   for (let i = 0; i < count; i++) {
-    out.push(name(shorten(reader.name())), Buffer.from([reader.byte()]), number(reader.number()))
+    out.push(text(shorten(reader.name())), Buffer.from([reader.byte()]), number(reader.number()))
   }
   return Buffer.concat(out)
 }
-
-/** Reads the binary format of https://webassembly.github.io/spec/core/binary/ as far as it is needed here. */
-class Reader {
-  constructor(bytes, at) {
-    this.bytes = bytes
-    this.at = at
-  }
-
-  byte() {
-    return this.bytes[this.at++]
-  }
-
-  /** LEB128, unsigned. */
-  number() {
-    for (let value = 0, weight = 1; ; weight *= 128) {
-      const byte = this.byte()
-      value += (byte & 127) * weight
-      if (byte < 128) return value
-    }
-  }
-
-  name() {
-    const length = this.number()
-    this.at += length
-    return this.bytes.toString('utf8', this.at - length, this.at)
-  }
-
-  /** What is imported, as the bytes it stands in. Of its kinds a module of wasm-bindgen has functions, tables and memories. */
-  importType() {
-    const start = this.at
-    const kind = this.byte()
-    if (kind === 1) this.byte()
-    const flags = this.number()
-    if (kind === 1 || kind === 2) {
-      this.number()
-      if (flags & 1) this.number()
-    } else if (kind !== 0) throw new Error(`an import of kind ${kind} is not known here`)
-    return this.bytes.subarray(start, this.at)
-  }
-}
-
-function number(value) {
-  const bytes = []
-  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value & 127) | 128)
-  return Buffer.from([...bytes, value])
-}
-
-const name = text => Buffer.concat([number(Buffer.byteLength(text)), Buffer.from(text)])

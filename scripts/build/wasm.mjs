@@ -6,13 +6,14 @@ import { at, targetDir } from '../lib/paths.mjs'
 import { read, run } from '../lib/run.mjs'
 import { unlessUnchanged } from '../lib/step.mjs'
 import { shortenNames } from './names.mjs'
-import { trapPanics } from './panics.mjs'
+import { nameByLikeness } from './order.mjs'
+import { blankTexts, trapPanics } from './panics.mjs'
 
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'src', 'crates/protocol', 'crates/engine']
 const TARGET = 'wasm32-unknown-unknown'
 
 export async function buildWasm() {
-  const inputs = [...SOURCES, 'scripts/build/wasm.mjs', 'scripts/build/names.mjs', 'scripts/build/panics.mjs']
+  const inputs = [...SOURCES, 'scripts/build/wasm.mjs', 'scripts/build/binary.mjs', 'scripts/build/names.mjs', 'scripts/build/order.mjs', 'scripts/build/panics.mjs']
   const outputs = ['pkg/twinstore.js', 'pkg/twinstore.d.ts', 'pkg/twinstore_bg.wasm']
   await unlessUnchanged('WASM', { inputs, outputs }, async () => {
     rmSync(at('pkg'), { recursive: true, force: true })
@@ -23,13 +24,16 @@ export async function buildWasm() {
     rmSync(at('pkg/.gitignore'), { force: true })
     await trapPanics(at('pkg/twinstore_bg.wasm'))
     await optimise('pkg/twinstore_bg.wasm')
+    blankTexts(at('pkg/twinstore_bg.wasm'))
     shortenNames(at('pkg/twinstore_bg.wasm'), at('pkg/twinstore.js'))
   })
 }
 
 /** `-Oz` gives the smallest gzip, and less inlining a smaller one yet (2.9 kB of 65, measured); the features are stripped last, they tell wasm-opt what it may use. */
 async function optimise(file) {
-  await run('wasm-opt', ['-Oz', '--one-caller-inline-max-function-size=10', '--strip-debug', '--strip-producers', '--strip-target-features', file, '-o', file])
+  await run('wasm-opt', ['-Oz', '--one-caller-inline-max-function-size=10', '--strip-debug', '--strip-producers', file, '-o', file])
+  nameByLikeness(at(file))
+  await run('wasm-opt', ['--reorder-functions-by-name', '--strip-debug', '--strip-target-features', file, '-o', file])
 }
 
 /** What the compiler writes of where its sources lie: names no folder of the machine that built it. */
