@@ -36,11 +36,16 @@ impl<A: Clone> Engine<A> {
         self.try_to_open(now);
     }
 
-    fn catch_up(&mut self, stored: StoredState<A>) {
+    fn catch_up(&mut self, mut stored: StoredState<A>) {
         self.learn(&stored.settled);
         self.let_go(&stored.entries);
         self.take_in(stored.entries);
         if self.is_behind(stored.cursor.as_ref()) {
+            if stored.base.is_none() {
+                // They begin with the log: what is folded here already is not folded once more.
+                let place = self.place();
+                stored.events.retain(|event| event.seq > place);
+            }
             self.cursor = stored.cursor;
             self.head = self.head.max(self.place());
             self.uncompacted = stored.events.len();

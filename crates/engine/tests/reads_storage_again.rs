@@ -1,0 +1,25 @@
+//! Goal: a tab that reads storage again stands where storage does, and folds nothing twice.
+
+mod common;
+
+use common::{Page, Server};
+use twinstore_engine::Input;
+
+#[test]
+fn what_was_folded_here_is_not_folded_once_more() {
+    let mut server = Server::new();
+    let (mut one, mut two) = (Page::online("a", &mut server), Page::online("b", &mut server));
+    for action in [11, 12] {
+        server.append("c", action);
+    }
+    one.hear(0, &server);
+    for action in [13, 15] {
+        server.append("c", action);
+    }
+    two.hear(0, &server);
+    assert_eq!(one.visible, [11, 12]);
+
+    one.disk = two.disk.clone();
+    one.feed(0, Input::Led(false));
+    assert_eq!(one.visible, server.state());
+}
