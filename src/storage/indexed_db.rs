@@ -137,7 +137,13 @@ impl Database {
         ask: impl FnOnce(&Stores) -> Result<[IdbRequest; COUNT], JsValue>,
         done: Done<[JsValue; COUNT]>,
     ) {
-        let begun = Stores::open(self, false).and_then(|stores| Ok((ask(&stores)?, stores)));
+        let ask = |stores: Rc<Stores>| {
+            let requests = ask(&stores)?;
+            // Or it would last until this tab hears the answers: a frozen one would keep all others from writing.
+            stores.commit()?;
+            Ok((requests, stores))
+        };
+        let begun = Stores::open(self, false).and_then(ask);
         match begun {
             Ok((requests, stores)) => {
                 let ended = move |result: Result<(), JsValue>| {
