@@ -7,7 +7,7 @@ import { nodeTests } from './lib/node-tests.mjs'
 import { main } from './lib/run.mjs'
 import { setupTests } from './setup.mjs'
 
-const FILES = ['kills', 'bursts', 'torn-log'].map(name => `tests/e2e/${name}.test.mjs`)
+const FILES = ['kills', 'bursts', 'five-tabs', 'torn-log'].map(name => `tests/e2e/${name}.test.mjs`)
 const TIMEOUT_MS = 3_600_000
 
 await main(async () => {

@@ -54,7 +54,7 @@ async function burst(app, point) {
   const dispatched = app.x((app, point) => {
     for (let n = 0; n < point; n++) app.store.dispatch({ type: 'tally/add', payload: n })
     navigator.sendBeacon('/mark')
-    for (;;) ;
+    for (const end = Date.now() + 60_000; Date.now() < end;) ;
   }, point)
   await Promise.race([told, dispatched])
   await killRenderer(app)

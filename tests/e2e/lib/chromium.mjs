@@ -12,14 +12,24 @@ import { until } from './until.mjs'
 /** Without a spare renderer each page brings exactly one new process: that is how its id is known. */
 const OWN_PROCESSES = ['--disable-features=SpareRendererForSitePerProcess', '--disable-hang-monitor']
 
+/** All tabs but one are in the background, where timers would ring once a second. */
+const AWAKE = ['--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding']
+
+/** Their main processes: one that outlived its test would go on doing what its pages were told to. */
+const running = new Set()
+const killAll = () => running.forEach(child => process.kill(-child.pid, 'SIGKILL'))
+process.once('exit', killAll)
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => process.exit(1))
+
 /** Starts it with a profile; what an earlier one left there is read again. */
 export async function startChromium(folder) {
-  const args = ['--headless', ...FLAGS, ...OWN_PROCESSES, '--remote-debugging-port=0', `--user-data-dir=${folder}`, 'about:blank']
+  const args = ['--headless', ...FLAGS, ...OWN_PROCESSES, ...AWAKE, '--remote-debugging-port=0', `--user-data-dir=${folder}`, 'about:blank']
   // A process group of its own, so that one signal reaches all its processes.
   const child = spawn(findBrowser().chromium, args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  running.add(child)
+  const gone = new Promise(done => child.once('exit', done)).finally(() => running.delete(child))
   const browser = await playwright.connectOverCDP(await debuggingUrl(child))
   const session = await browser.newBrowserCDPSession()
-  const gone = new Promise(done => child.once('exit', done))
   const renderers = async () => {
     const { processInfo } = await session.send('SystemInfo.getProcessInfo')
     return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id)

@@ -14,14 +14,15 @@ export function inTasks(texts, random) {
   return tasks
 }
 
-/** In the page: dispatches task by task, tells so in the last one, and never lets that one end. */
+/** In the page: dispatches task by task, tells so in the last one, and does not let that one end. */
 export async function dispatchAndSpin(app, { tasks, mark }) {
   for (const [i, task] of tasks.entries()) {
     await scheduler.postTask(() => {})
     for (const payload of task) app.store.dispatch({ type: 'journal/add', payload })
     if (i < tasks.length - 1) continue
     navigator.sendBeacon(`/mark?${mark}`)
-    for (;;) ;
+    // Longer than any test waits, and yet not for ever.
+    for (const end = Date.now() + 60_000; Date.now() < end;) ;
   }
 }
 
@@ -43,7 +44,7 @@ export async function dispatchDurably(app, { tasks, mark }) {
   }
   await Promise.all(actions.map(action => app.twin.durable(action)))
   navigator.sendBeacon(`/mark?${mark}`)
-  for (let i = 0; ; i++) {
+  for (let i = 0; i < 5_000; i++) {
     await scheduler.postTask(() => {})
     app.store.dispatch({ type: 'journal/add', payload: `${mark} added ${i}` })
   }
