@@ -37,6 +37,9 @@ export async function takeLocks(key: string, clients: string[]): Promise<string[
   return gone
 }
 
+/** Resolves when a client is gone: this page holds its lock then, until it is released. */
+export const whenGone = (client: string) => hold(client, true)
+
 /** Holds a client's lock until it is released, or the page ends. Without `wait` it is asked for once. */
 function hold(client: string, wait: boolean): Promise<Release> {
   const manager = locks()

@@ -6,14 +6,15 @@
  * the server. A leader that does not answer is frozen: its lock is taken from it, and its writes meet a newer token.
  */
 
-/** What tabs say. The leader: `frame`, `link`, `changed`. Followers: `who`. Every tab: `stored`, `changed`, `gone`. */
+/** What tabs say. The leader: `roll`, `frame`, `link`, `changed`. Followers: `who`. Every tab: `stored`, `changed`, `gone`. */
 type Message =
   | ['stored', client: string, n: number]
   | ['frame', text: string]
   | ['link', online: boolean, schema: number]
   | ['changed']
   | ['gone']
-  | ['who', schema: number]
+  | ['who', schema: number, client: string]
+  | ['roll']
 
 /** What a twin does about it. */
 export interface TabEvents {
@@ -21,6 +22,8 @@ export interface TabEvents {
   lead(leads: boolean): void
   /** Another tab has stored entries of a client, up to this number. */
   stored(client: string, n: number): void
+  /** This tab leads, and there is another one, of this client. */
+  joined(client: string): void
   /** The leader heard this from the server. */
   frame(text: string): void
   /** The leader's link, and the schema of the server's model. */
@@ -46,16 +49,20 @@ export class Tabs {
   readonly #lock: string
   readonly #channel: BroadcastChannel
   readonly #asking: ReturnType<typeof setInterval>
+  readonly #client: string
   readonly #schema: number
   readonly #events: TabEvents
   #release: (() => void) | undefined
+  /** Ends the wait for the lock. */
+  #waiting = new AbortController()
   #closed = false
   /** Ends the wait for the leader's answer. */
   #answered: (() => void) | undefined
   #stolenAt = 0
   #link: [online: boolean, schema: number] = [false, 0]
 
-  constructor(key: string, schema: number, events: TabEvents) {
+  constructor(key: string, client: string, schema: number, events: TabEvents) {
+    this.#client = client
     this.#lock = `twinstore:leader:${key}`
     this.#schema = schema
     this.#events = events
@@ -63,7 +70,7 @@ export class Tabs {
     this.#channel.onmessage = ({ data }) => this.#hear(data)
     this.#asking = setInterval(() => this.ask(), ASK_MS)
     this.#request()
-    this.#say('who', schema)
+    this.#say('who', schema, client)
   }
 
   /** Entries of this tab are stored. */
@@ -101,7 +108,7 @@ export class Tabs {
       clearTimeout(waiting)
       this.#answered = undefined
     }
-    this.#say('who', this.#schema)
+    this.#say('who', this.#schema, this.#client)
   }
 
   /** Another tab took the lead while this one slept: follows, and waits for its turn again. */
@@ -121,6 +128,7 @@ export class Tabs {
     this.#closed = true
     this.leads = false
     clearInterval(this.#asking)
+    this.#waiting.abort()
     this.#answered?.()
     this.#release?.()
     this.#channel.close()
@@ -140,15 +148,17 @@ export class Tabs {
         return this.#events.gone()
       case 'who':
         // Whose app is newer leads: the older one could not fold what it brings.
-        if (message[1] > this.#schema) this.stepDown()
-        else if (this.leads) this.#say('link', ...this.#link)
-        return
+        if (message[1] > this.#schema) return this.stepDown()
+        if (!this.leads) return
+        this.#events.joined(message[2])
+        return this.#say('link', ...this.#link)
     }
     // The rest is said by who leads; a leader that hears it was replaced and does not know yet.
     this.#answered?.()
     if (this.leads) return
     if (message[0] === 'frame') this.#events.frame(message[1])
-    else this.#events.link(message[1], message[2])
+    else if (message[0] === 'link') this.#events.link(message[1], message[2])
+    else this.#say('who', this.#schema, this.#client)
   }
 
   #steal(): void {
@@ -165,9 +175,13 @@ export class Tabs {
       this.#link = [false, 0]
       this.#answered?.()
       this.#events.lead(true)
+      this.#say('roll')
       return new Promise<void>(resolve => (this.#release = resolve))
     }
+    this.#waiting.abort()
+    this.#waiting = new AbortController()
     // Rejects where the lock was stolen: then another tab leads.
-    navigator.locks.request(this.#lock, { steal }, held).catch(() => this.stepDown())
+    const options = steal ? { steal } : { signal: this.#waiting.signal }
+    navigator.locks.request(this.#lock, options, held).catch(() => this.stepDown())
   }
 }

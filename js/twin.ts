@@ -1,7 +1,7 @@
 /** The twin as the app holds it: the public API over the Rust half (`Core`) and what that tells (`Host`). */
 import { Core } from '#wasm'
 import { Host } from './host.js'
-import { type Client, newClient, takeLocks } from './locks.js'
+import { type Client, newClient, takeLocks, whenGone } from './locks.js'
 import { Tabs } from './tabs.js'
 import { type Completed, complete } from './options.js'
 import { type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinOptions, twinError } from './types.js'
@@ -38,6 +38,8 @@ class TwinObject implements Twin<any, any> {
   readonly #client: Client
   /** The clients whose verdicts are told here: this page load, and those that are gone. */
   readonly #ours = new Set<string>()
+  /** Other tabs' clients whose end is waited for. */
+  readonly #watched = new Set<string>()
   /** Of other tabs' clients, the last number that was asked for. */
   readonly #seen = new Map<string, number>()
   #tabs: Tabs | undefined
@@ -191,13 +193,14 @@ class TwinObject implements Twin<any, any> {
   /** With the other tabs of the same stored outbox. */
   #join(): Tabs {
     this.#host.role('follower')
-    return new Tabs(this.#options.key, this.#options.schema, {
+    return new Tabs(this.#options.key, this.#client.id, this.#options.schema, {
       lead: leads => {
         this.#host.role(leads ? 'leader' : 'follower')
         this.#core.lead(leads)
         if (leads) void this.#adopt()
       },
       stored: (client, n) => this.#look(client, n),
+      joined: client => void this.#outlive(client),
       frame: text => this.#core.hear(text),
       link: (online, schema) => this.#core.relayed(online, schema),
       changed: () => this.#core.reread(),
@@ -223,6 +226,22 @@ class TwinObject implements Twin<any, any> {
     this.#core.look(client, seen + 1, false, () => {})
   }
 
+  /** Waits until another tab is gone, to take over what it left without a moment's delay. */
+  async #outlive(client: string) {
+    if (this.#watched.has(client)) return
+    this.#watched.add(client)
+    const release = await whenGone(client)
+    this.#watched.delete(client)
+    if (this.#closed || !this.#tabs?.leads) return release?.()
+    await this.#inherit(client)
+  }
+
+  /** What a client left that is gone is this page's from now on. */
+  #inherit(client: string) {
+    this.#ours.add(client)
+    return new Promise<void>(done => this.#core.look(client, 0, true, done))
+  }
+
   /** Takes over what clients left that are gone. Without storage of its own a twin has nothing to find. */
   async #adopt() {
     if (this.#closed || this.#tabs?.leads === false) return
@@ -230,8 +249,7 @@ class TwinObject implements Twin<any, any> {
     const gone = clients.length > 0 ? await takeLocks(this.#options.key, clients) : []
     for (const client of gone) {
       if (this.#closed) return
-      this.#ours.add(client)
-      await new Promise<void>(done => this.#core.look(client, 0, true, done))
+      await this.#inherit(client)
     }
   }
 

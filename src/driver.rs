@@ -345,13 +345,10 @@ impl Peer for Driver {
             return;
         }
         let message = frame.and_then(|frame| decode(&self.engine.borrow(), frame));
-        match (&message, frame) {
-            (Some(Message::Failed), Some(error)) => {
-                self.host.noted("failed", &error.str("code"), &error.str("message"), 0.0);
-            }
-            (Some(Message::Events(_) | Message::Verdicts(_)), _) => self.host.relay(text),
-            _ => {}
+        if let (Some(Message::Failed), Some(error)) = (&message, frame) {
+            self.host.noted("failed", &error.str("code"), &error.str("message"), 0.0);
         }
+        let passes_on = matches!(message, Some(Message::Events(_) | Message::Verdicts(_)));
         match message {
             Some(message) => self.feed(Input::Received(message)),
             // Not a message of this protocol: nothing that follows can be trusted.
@@ -360,6 +357,10 @@ impl Peer for Driver {
                 self.close_link();
                 self.feed(Input::LinkClosed);
             }
+        }
+        if passes_on {
+            // After its write was begun: a tab that missed something reads behind that write.
+            self.host.relay(text);
         }
     }
 

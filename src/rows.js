@@ -48,6 +48,11 @@ export class Change {
     this.#compacts = true
   }
 
+  /** Puts rows that were read, without what was read from them. */
+  adopt(rows) {
+    this.rows = rows.map(({ action, ...row }) => row)
+  }
+
   /** Takes in another change that comes after, and is not about the log. */
   join(other) {
     this.rows.push(...other.rows)
@@ -81,7 +86,7 @@ export function logAfter(row, change, token) {
   const moved = follows || state !== undefined
   const oldest = new Date(Date.now() - CLIENT_DAYS * 864e5).toISOString().slice(0, 10).replaceAll('-', '')
   const before = Object.entries(change.reset ? {} : (row?.settled ?? {})).filter(([client]) => !(client < oldest))
-  return { moved, row: { cursor: moved ? cursor : known, settled: { ...Object.fromEntries(before), ...change.settled }, token } }
+  return { moved, row: { cursor: moved ? cursor : known, settled: { ...Object.fromEntries(before), ...change.settled }, token: Number.isFinite(token) ? token : row?.token } }
 }
 
 /** What was read, in order: entries each once, the log, and the rows that are none. */

@@ -158,6 +158,7 @@ impl Storage {
             self.journal.remove_entries(&change.gone());
         }
         if matches!(&*self.home.borrow(), Home::Opening) {
+            self.count.set(self.count.get() + 1);
             return self.gathered.borrow().join(&change);
         }
         // What was dispatched before is on disk before: one order.
@@ -196,7 +197,7 @@ impl Storage {
                 stored.add(&rows);
                 if keys.length() > 0 {
                     let change = Change::new();
-                    change.set_rows(&stored.entries());
+                    change.adopt(&stored.entries());
                     this.perform(change, None, keys);
                 }
             }
@@ -301,9 +302,10 @@ impl Storage {
         let keys = self.journaled.take();
         if self.database().is_some() {
             let rows = change.rows();
-            let first: Fields = rows.get(0).unchecked_into();
-            let n = first.get("n").as_f64().unwrap_or_default();
-            keys.push(&self.journal.add(&self.client, n, &rows));
+            if let Some(first) = Fields::of(&rows.get(0)) {
+                let n = first.get("n").as_f64().unwrap_or_default();
+                keys.push(&self.journal.add(&self.client, n, &rows));
+            }
         }
         self.perform(change, Some(self.last.get()), keys);
     }

@@ -43,8 +43,9 @@ extern "C" {
     pub(super) fn join(this: &Change, other: &Change);
     #[wasm_bindgen(method, getter)]
     pub(super) fn rows(this: &Change) -> Array;
-    #[wasm_bindgen(method, setter)]
-    pub(super) fn set_rows(this: &Change, rows: &Array);
+    /// Puts rows that were read.
+    #[wasm_bindgen(method)]
+    pub(super) fn adopt(this: &Change, rows: &Array);
     #[wasm_bindgen(method, getter)]
     pub(super) fn gone(this: &Change) -> Array;
     #[wasm_bindgen(method, getter)]

@@ -38,7 +38,7 @@ impl<A: Clone> Engine<A> {
             }
         };
         // A frame that was read before its socket was closed says nothing any more.
-        if !expected {
+        if !expected || !self.ready {
             return;
         }
         self.heard(now);
