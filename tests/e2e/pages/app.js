@@ -24,6 +24,7 @@ const spied = reducer => (state, action) => {
 }
 
 await init()
+const began = performance.now()
 const twin = createTwin({
   url: query.get('url'),
   stream: query.get('stream'),
@@ -52,4 +53,5 @@ window.app = {
   verdict: action => twin.confirmed(action).then(seq => ({ seq }), error => ({ code: error.code, message: error.message })),
 }
 await twin.ready
+window.app.bootMs = performance.now() - began
 window.app.isReady = true
