@@ -37,6 +37,8 @@ pub(crate) struct Shell {
     /// Stamped actions that went into the store since the outermost dispatch began, and came out of its reducer.
     entered: Cell<u32>,
     reached: Cell<u32>,
+    /// A store did follow once.
+    followed: Cell<bool>,
     /// The slice is not where the twin is.
     astray: Cell<bool>,
     /// Outermost dispatches in a row that ended astray.
@@ -57,6 +59,7 @@ impl Shell {
             depth: Cell::default(),
             entered: Cell::default(),
             reached: Cell::default(),
+            followed: Cell::default(),
             astray: Cell::default(),
             astray_in_a_row: Cell::default(),
             rebase_seen: Cell::default(),
@@ -183,7 +186,9 @@ impl Driver {
         let astray = missed || shell.astray.get();
         shell.astray.set(astray);
         shell.astray_in_a_row.set(if astray { shell.astray_in_a_row.get() + 1 } else { 0 });
-        if shell.astray_in_a_row.get() == 3 {
+        // A store that followed once, and now takes no rebase either, is locked by its DevTools.
+        let wired = shell.followed.get() && !shell.rebase_seen.get();
+        if shell.astray_in_a_row.get() == 3 && !wired {
             self.host.noted("failed", "wiring", "", 0.0);
         }
         self.rebase_stores(dispatcher);
@@ -246,6 +251,7 @@ impl Driver {
         }
         if let Some(to) = self.replica.memo.at(action, state) {
             shell.reached.set(shell.reached.get() + 1);
+            shell.followed.set(true);
             return Ok(to.get(0));
         }
         let base = shell.base.borrow_mut().get_or_insert_with(|| self.replica.visible()).clone();

@@ -105,6 +105,26 @@ for (const [then, follow] of Object.entries(THEN))
     assert.equal(tools.count(), 5)
   })
 
+const VIEWS = {
+  jump: ({ lifted }) => lifted.dispatch(ActionCreators.jumpToState(1)),
+  lock: ({ lifted }) => lifted.dispatch(ActionCreators.lockChanges(true)),
+  pause: ({ lifted }) => lifted.dispatch(ActionCreators.pauseRecording(true)),
+  'jump and pause': tools => (VIEWS.jump(tools), VIEWS.pause(tools)),
+  ...DONE,
+}
+
+for (const [what, act] of Object.entries(VIEWS))
+  test(`after ${what}, dispatches one after the other: no fault of the app, and nothing is complained about`, async () => {
+    const tools = await rig()
+    act(tools)
+    const heard = await complaints(async () => {
+      for (let i = 0; i < 5; i++) await tools.mine()
+      await tools.theirs()
+      await tools.mine()
+    })
+    assert.deepEqual([heard, tools.twin.status.lastError], [[], null])
+  })
+
 test('jump back and forward again: the history holds what was', async () => {
   const tools = await rig()
   await tools.theirs()

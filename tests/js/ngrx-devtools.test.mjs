@@ -74,3 +74,19 @@ test('locked: what is dispatched is taken and sent; after unlocking the next dis
   assert.equal(count(), 4)
   await equalsServer(shelf(), server, stream)
 })
+
+const VIEWS = { jump: tools => tools.jumpToState(2), lock: tools => tools.lockChanges(true), pause: tools => tools.pauseRecording(true), ...DONE }
+
+for (const [what, act] of Object.entries(VIEWS))
+  test(`after ${what}, dispatches one after the other: no fault of the app, and nothing is complained about`, async () => {
+    const { twin, stream, store, tools } = await rig()
+    act(tools)
+    const heard = await complaints(async () => {
+      for (let seq = 4; seq < 9; seq++) {
+        store.dispatch(counted({ id: '1' }))
+        await isSettled(twin, seq)
+      }
+      await isSettled(twin, await server.remote(stream, counted({ id: '1' })))
+    })
+    assert.deepEqual([heard, twin.status.lastError], [[], null])
+  })
