@@ -61,7 +61,9 @@ export class Host {
   readonly #listeners = new Map<string, Set<Listener>>()
   #queue: [name: string, notice: unknown][] = []
   #flushing = false
-  #stores: WeakRef<Emit>[] = []
+  #stores: { emit: WeakRef<Emit>; dispatch: WeakRef<Emit> | undefined }[] = []
+  /** The state that the stores were brought to last. */
+  #shown: unknown
   /** Where actions were on their way to that `'server'` routing holds back. */
   readonly #withheldFrom = new WeakMap<object, WeakRef<Emit>>()
 
@@ -75,10 +77,16 @@ export class Host {
     return () => void all.delete(own)
   }
 
-  attach(emit: Emit): () => void {
-    this.#stores.push(new WeakRef(emit))
-    const own = new WeakRef(emit)
-    return () => void (this.#stores = this.#stores.filter(store => store.deref() !== own.deref()))
+  /** A store shows this twin: `emit` is its way below the middleware, `dispatch` its own. */
+  attach(emit: Emit, dispatch?: Emit): () => void {
+    const store = { emit: new WeakRef(emit), dispatch: dispatch && new WeakRef(dispatch) }
+    this.#stores.push(store)
+    return () => void (this.#stores = this.#stores.filter(other => other !== store))
+  }
+
+  /** Dispatches an action to every store. */
+  dispatch(action: unknown): void {
+    for (const store of this.#stores) attempt('a store threw while it was told of a change', () => store.dispatch?.deref()?.(action))
   }
 
   // — For the Rust half.
@@ -161,15 +169,12 @@ export class Host {
     return (stamped && this.#withheldFrom.get(stamped)?.deref()) ?? this.#live()[0]
   }
 
-  emit(action: unknown, except: unknown): void {
-    for (const emit of this.#live()) {
-      if (emit === except) continue
-      try {
-        emit(action)
-      } catch (error) {
-        console.error('a reducer or subscriber threw while a store was brought up to date', error)
-      }
-    }
+  emit(action: { payload: unknown }, except: unknown): void {
+    // After a dispatch its own store is the exception; without one the change came from elsewhere.
+    if (except === undefined && action.payload !== this.#shown) this.#tellOnce('changed', undefined)
+    this.#shown = action.payload
+    for (const emit of this.#live())
+      if (emit !== except) attempt('a reducer or subscriber threw while a store was brought up to date', () => emit(action))
   }
 
   /** Calls the listeners, in order. One that throws does not keep the others from hearing it. */
@@ -177,13 +182,8 @@ export class Host {
     if (this.#flushing) return
     this.#flushing = true
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      for (const listener of [...(this.#listeners.get(next[0]) ?? [])]) {
-        try {
-          listener(next[1])
-        } catch (error) {
-          console.error(`a listener of the twin's notice "${next[0]}" threw`, error)
-        }
-      }
+      const [name, notice] = next
+      for (const listener of [...(this.#listeners.get(name) ?? [])]) attempt(`a listener of the twin's notice "${name}" threw`, () => listener(notice))
     }
     this.#flushing = false
   }
@@ -197,20 +197,33 @@ export class Host {
   }
 
   #live(): Emit[] {
-    this.#stores = this.#stores.filter(store => store.deref())
-    return this.#stores.map(store => store.deref()).filter(emit => emit !== undefined)
+    this.#stores = this.#stores.filter(store => store.emit.deref())
+    return this.#stores.map(store => store.emit.deref()).filter(emit => emit !== undefined)
   }
 
   #change(status: TwinStatus): void {
     const before = this.current
     if ((Object.keys(status) as (keyof TwinStatus)[]).every(key => status[key] === before[key])) return
     this.current = status
-    // Only the newest is worth telling.
-    this.#queue = this.#queue.filter(([name]) => name !== 'status')
-    this.#notice('status', status)
+    this.#tellOnce('status', status)
+  }
+
+  /** Only the newest is worth telling. */
+  #tellOnce(name: string, notice: unknown): void {
+    this.#queue = this.#queue.filter(([queued]) => queued !== name)
+    this.#queue.push([name, notice])
   }
 
   #notice<K extends keyof Notices>(name: K, notice: Notices[K]): void {
     this.#queue.push([name, notice])
+  }
+}
+
+/** The app's own code: what it throws is its own matter, and keeps nobody else from hearing. */
+function attempt(complaint: string, work: () => unknown): void {
+  try {
+    work()
+  } catch (error) {
+    console.error(complaint, error)
   }
 }

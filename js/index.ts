@@ -7,7 +7,7 @@
 import load, { initSync as loadSync } from '#wasm'
 
 export { createTwin } from './twin.js'
-export { REBASE, isTwinError } from './types.js'
+export { REBASE, REMOTE, isTwinError } from './types.js'
 export type * from './types.js'
 
 /**

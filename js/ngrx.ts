@@ -54,6 +54,8 @@ interface Place {
   twin: Twin
   /** What comes after the twin: one function, by which the twin knows this store. It holds it weakly, the place holds it. */
   next(action: Action): void
+  /** A dispatch, for the twin. Held here as well. */
+  dispatch(action: Action): void
   /** How often the twin is provided. */
   count: number
   detach?: () => void
@@ -82,7 +84,7 @@ class TwinActionsSubject extends ActionsSubject {
   /** The twin is shown from now on; gives the way to leave. */
   join(twin: Twin): () => void {
     const place = this.#placeOf(twin)
-    if (++place.count === 1) place.detach = twin.attach(place.next)
+    if (++place.count === 1) place.detach = twin.attach(place.next, place.dispatch)
     return () => {
       if (--place.count > 0) return
       place.detach?.()
@@ -96,6 +98,7 @@ class TwinActionsSubject extends ActionsSubject {
     const place: Place = {
       twin,
       count: 0,
+      dispatch: action => this.#zone.run(() => this.next(action)),
       next: action => {
         const at = this.#places.indexOf(place)
         const pass = () => this.#passFrom(at < 0 ? this.#places.length : at + 1, action)

@@ -1,6 +1,6 @@
 /** The options of `createTwin`, checked and completed for the Rust half (`src/host.rs` lists what it reads). */
 import { tabsCanAgree } from './tabs.js'
-import { type TwinOptions, twinError } from './types.js'
+import { REBASE, REMOTE, type TwinOptions, twinError } from './types.js'
 
 export interface Completed {
   url: string | undefined
@@ -13,6 +13,8 @@ export interface Completed {
   /** Twins of one address for which this is equal share a socket. */
   line: string
   token: TwinOptions<any>['token']
+  /** The type of the action that says that the slice changed; empty: none. */
+  announce: string
   reducer: (state: any, action: any) => any
   validate: ((state: any, action: any) => unknown) | undefined
   sync: ((action: any) => boolean) | undefined
@@ -50,12 +52,13 @@ const STREAM_RULE =
 /** Throws `bad-option` where an option is missing or of the wrong kind. */
 export function complete(given: TwinOptions<any, any>): Completed {
   demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
-  const { url, stream, reducer, validate, storage, user = '', schema = 1 } = given
+  const { url, stream, reducer, validate, storage, user = '', schema = 1, announce = false } = given
   demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
   demand(typeof stream === 'string' && STREAM.test(stream) && new TextEncoder().encode(stream).length <= 265, STREAM_RULE)
   demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model')
   demand(validate === undefined || typeof validate === 'function', '`validate` must be a function')
   demand(Number.isInteger(schema) && schema > 0, '`schema` must be a whole number from 1')
+  demand(typeof announce === 'boolean' || (typeof announce === 'string' && announce !== REBASE), "`announce` must be true, or an action's type")
   for (const [name, value] of Object.entries(given.limits ?? {}))
     demand(name in LIMITS && Number.isInteger(value) && value! > 0, `limits.${name} must be a known limit, and a whole number from 1`)
   const name = given.name ?? stream
@@ -68,6 +71,7 @@ export function complete(given: TwinOptions<any, any>): Completed {
     client: '',
     line: user,
     token: given.token,
+    announce: announce === true ? REMOTE : announce || '',
     reducer,
     validate: validate as Completed['validate'],
     sync: rule(given.sync),

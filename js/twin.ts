@@ -56,7 +56,7 @@ class TwinObject implements Twin<any, any> {
     this.reducer = (state, action) => core.reduce(state, action)
     // `next` is held by this closure alone: a store that nobody holds any more can be collected.
     this.middleware = api => next => {
-      this.attach(next)
+      this.attach(next, api.dispatch)
       return action => {
         // Throws Redux's own error while a reducer runs, before anything is stored.
         if (typeof action === 'object' && action !== null) api.getState()
@@ -78,6 +78,9 @@ class TwinObject implements Twin<any, any> {
     }
     this.#ours.add(this.#client.id)
     if (!options.leads) this.#tabs = this.#join()
+    const { announce } = options
+    // Its name in `meta.twin` says that it is for no twin.
+    if (announce) host.on('changed', () => host.dispatch({ type: announce, meta: { twin: { name: this.name } } }))
     host.on('status', ({ link, schema }) => this.#tabs?.link(link === 'online', schema))
     void host.ready.promise.then(() => this.#adopt())
   }
@@ -177,8 +180,8 @@ class TwinObject implements Twin<any, any> {
     return this.#core.take(action, next)
   }
 
-  attach(emit: (action: any) => unknown) {
-    const detach = this.#host.attach(emit)
+  attach(emit: (action: any) => unknown, dispatch?: (action: any) => unknown) {
+    const detach = this.#host.attach(emit, dispatch)
     this.#core.attach(emit)
     return detach
   }

@@ -67,6 +67,12 @@ export interface TwinOptions<S, A extends Action = Action> {
   schema?: number
   /** The state to begin with where nothing is stored, for example from server-side rendering. */
   snapshot?: { seq: number; state: S }
+  /**
+   * Tells the app's sagas, listeners and effects when the slice changed otherwise than by a dispatch in this page (others' events,
+   * a rejection that rolled back, the stored state coming back): dispatches, once a change, an action without a payload, of this
+   * type, with the twin's name in `meta.twin.name`. `true`: {@link REMOTE}.
+   */
+  announce?: boolean | string
   /** Limits of this client; each has a default. */
   limits?: Partial<TwinLimits>
 }
@@ -170,7 +176,7 @@ export interface Twin<S = any, A extends Action = Action> {
   /** For adapters: takes an action on its way to the reducers, `next` being what comes after. @internal */
   take(action: unknown, next: (action: any) => unknown): unknown
   /** For adapters: a store that shows this twin. @internal */
-  attach(emit: (action: any) => unknown): () => void
+  attach(emit: (action: any) => unknown, dispatch?: (action: any) => unknown): () => void
 }
 
 /** Every failure of the package: `code` is stable, `message` says the rule, what was received and what to do. */
@@ -186,6 +192,9 @@ export function isTwinError(error: unknown, code?: string): error is TwinError {
 
 /** The type of the internal action that carries a new state below the middleware. */
 export const REBASE = '@@twin/rebase'
+
+/** The type of the action that `announce: true` dispatches. */
+export const REMOTE = '@@twin/remote'
 
 /** Makes a {@link TwinError}. */
 export function twinError(code: string, message: string): TwinError {

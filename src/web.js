@@ -36,7 +36,8 @@ const FOREIGN = /^(@@redux|@@INIT|@ngrx\/|@@twin\/)/
 export function wish(action) {
   if (typeof action !== 'object' || action === null || typeof action.type !== 'string' || FOREIGN.test(action.type)) return 0
   const twin = action.meta?.twin
-  if (twin === false) return 0
+  // One with a name is a twin's own, for the stores.
+  if (twin === false || twin?.name !== undefined) return 0
   // A stamp says that the action was taken before: dispatched again, it is judged anew.
   const asks = twin === true || (typeof twin === 'object' && twin !== null && twin.id === undefined)
   const routing = { server: 4, optimistic: 8 }[twin?.routing] ?? 0

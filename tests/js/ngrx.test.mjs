@@ -6,11 +6,11 @@ import {
 import { EnvironmentInjector, createEnvironmentInjector, inject, provideEnvironmentInitializer, runInInjectionContext } from '@angular/core'
 import { Actions, createEffect, ofType, provideEffects } from '@ngrx/effects'
 import { ActionsSubject, Store, createFeatureSelector, createSelector, provideState, provideStore } from '@ngrx/store'
-import { map, tap } from 'rxjs'
+import { filter, map, tap } from 'rxjs'
 import { test } from 'node:test'
 import { assert, complaints, equalsServer, isOnline, isSettled, rejectionOf, settle, twinError, twinOf, until } from './lib/rig.mjs'
 import { startServer } from './lib/server.mjs'
-import { REBASE } from './lib/twinstore.mjs'
+import { REBASE, REMOTE } from './lib/twinstore.mjs'
 import shelf from './models/shelf.mjs'
 
 const server = await startServer(['shelf'])
@@ -268,4 +268,23 @@ test('what is no action is NgRx’s own error', async () => {
   await settle()
   assert.equal(twin.status.pending, 0)
   await until('the store lives', () => { store.dispatch(toggled()); return true })
+})
+
+test('`announce`: effects hear of others’ changes, after the reducers; what they dispatch in turn is twinned', async () => {
+  const heard = []
+  const effects = {
+    hears: createEffect((actions = inject(Actions)) => actions.pipe(tap(({ type }) => heard.push(type))), { functional: true, dispatch: false }),
+    answers: createEffect((actions = inject(Actions)) => actions.pipe(
+      ofType(REMOTE), filter(({ meta }) => meta.twin.name !== undefined), map(() => counted({ id: '1' }))), { functional: true }),
+  }
+  const { twin, stream, store, shelf } = await ngrxRig({ server, options: { announce: true }, providers: [provideEffects(effects)] })
+  await isOnline(twin)
+  store.dispatch(added({ id: '1' }))
+  await isSettled(twin, 1)
+  await isSettled(twin, await server.remote(stream, counted({ id: '1' })))
+  await settle(20)
+  await isSettled(twin, 3)
+  assert.deepEqual(heard.filter(type => type.startsWith('@@twin') || type.startsWith('[Shelf]')), [added.type, REMOTE, counted.type])
+  assert.equal(shelf().entities[1].count, 2)
+  await equalsServer(shelf(), server, stream)
 })

@@ -9,7 +9,7 @@ globalThis.WebSocket ??= WebSocket
 const dist = process.env.TWINSTORE_DIST ? resolve(process.env.TWINSTORE_DIST) : at('dist')
 const load = file => import(pathToFileURL(`${dist}/${file}`).href)
 
-export const { createTwin, init, initSync, isTwinError, REBASE } = await load('node.js')
+export const { createTwin, init, initSync, isTwinError, REBASE, REMOTE } = await load('node.js')
 
 /** Only where Angular is wanted. */
 export const loadNgrx = () => load('ngrx.js')
