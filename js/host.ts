@@ -51,11 +51,13 @@ export class Host {
     role: 'alone' as TwinStatus['role'],
     outdated: false,
     schema: 0,
+    oldest: null,
+    unreadable: 0,
     since: Date.now(),
     lastError: null,
   }
   /** Stored rows that are no entries. */
-  broken: unknown[] = []
+  unreadable: unknown[] = []
   /** The list that `Core.pending` fills. */
   rows: PendingAction[] = []
   readonly #listeners = new Map<string, Set<Listener>>()
@@ -141,14 +143,16 @@ export class Host {
     }
   }
 
-  status([link, pending, held, head, cursor, storage, outdated, schema]: [any, number, number, number, number, any, boolean, number]): void {
+  status([link, pending, held, head, cursor, storage, outdated, schema]: [any, number, number, number, number, any, boolean, number], first: any): void {
+    const oldest = first?.meta?.twin?.at ?? null
     const since = link === this.current.link ? this.current.since : Date.now()
-    this.#change({ ...this.current, link, pending, held, head, cursor, storage, outdated, schema, since })
+    this.#change({ ...this.current, link, pending, held, head, cursor, storage, outdated, schema, oldest, since })
   }
 
   /** The rows that could not be read are kept where they are, and counted. */
-  restored(broken: unknown[] | null): void {
-    this.broken = broken ?? []
+  restored(unreadable: unknown[] | null): void {
+    this.unreadable = unreadable ?? []
+    this.#change({ ...this.current, unreadable: this.unreadable.length })
     this.ready.resolve()
   }
 

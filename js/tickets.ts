@@ -38,6 +38,12 @@ export class Tickets {
     this.#open.set(n, ticket)
   }
 
+  /** Another object that stands for the action of that number. */
+  alias(n: number, action: object): void {
+    const ticket = this.#open.get(n)
+    if (ticket) this.#byAction.set(action, ticket)
+  }
+
   find(action: object): Ticket {
     const ticket = this.#byAction.get(action) ?? this.#byAction.get(stampedOf.get(action) ?? action)
     if (ticket) return ticket

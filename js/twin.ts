@@ -4,10 +4,12 @@ import { Host } from './host.js'
 import { type Client, newClient, takeLocks, whenGone } from './locks.js'
 import { Tabs } from './tabs.js'
 import { type Completed, complete } from './options.js'
-import { type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinOptions, twinError } from './types.js'
+import { type Action, type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinOptions, twinError } from './types.js'
 
 /** How long a hello waits for what others left: a frozen tab may hold the lock. */
 const ADOPTION_MS_MAX = 2_000
+
+const SENT = 'only an action that was never sent, or is held, can be dropped or edited: the server may have taken this one'
 
 /** The twins of this page, so that a second `createTwin` for the same gives the first one back. */
 const twins = new Map<string, TwinObject>()
@@ -120,19 +122,31 @@ class TwinObject implements Twin<any, any> {
   }
 
   retry(id: string) {
-    const { action } = this.#row(id, 'held')
-    const next = this.#host.storeFor()
-    if (!next) throw twinError('no-store', 'no store shows this twin: there is nothing to dispatch to')
-    const twin = { retryOf: action.meta.twin.n }
-    this.#core.take({ ...action, meta: { ...action.meta, twin } }, next)
-    this.drop(id)
+    const row = this.#row(id, 'held')
+    return this.#renew(row, row.action)
+  }
+
+  edit(id: string, action: Action) {
+    const row = this.#row(id)
+    if (typeof action?.type !== 'string') throw twinError('not-plain', 'an action is an object with a string `type`')
+    if (row.state === 'held') return this.#renew(row, action)
+    const edited = { ...action, meta: { ...(action as any).meta, twin: row.action.meta.twin } }
+    const code = this.#core.edit(row.client, row.n, edited)
+    if (code) throw twinError(code, SENT)
+    if (row.client === this.#options.client) this.#host.tickets.alias(row.n, edited)
+    return edited
   }
 
   drop(id: string) {
     const { client, n } = this.#row(id)
     const code = this.#core.drop(client, n)
-    if (code) throw twinError(code, 'only an action that was never sent, or is held, can be dropped: the server may have taken this one')
+    if (code) throw twinError(code, SENT)
     if (client === this.#options.client) this.#host.tickets.settle(n, twinError('dropped', 'the app dropped the action'))
+  }
+
+  export() {
+    const rows = this.pending().map(row => JSON.stringify(row))
+    return [...rows, ...this.#host.unreadable.map(unreadable), ''].join('\n')
   }
 
   flush() {
@@ -191,6 +205,15 @@ class TwinObject implements Twin<any, any> {
     const row = this.pending().find(row => row.id === id && row.state === (state ?? row.state))
     if (row) return row
     throw twinError('not-pending', `give the \`id\` of a${state ? ` ${state}` : ''} row of pending()`)
+  }
+
+  /** Dispatches what was held under a new number, and takes it off the list. */
+  #renew({ id, n }: PendingAction, action: Action) {
+    const next = this.#host.storeFor()
+    if (!next) throw twinError('no-store', 'no store shows this twin: there is nothing to dispatch to')
+    const renewed = this.#core.take({ ...action, meta: { ...(action as any).meta, twin: { retryOf: n } } }, next)
+    this.drop(id)
+    return renewed
   }
 
   /** With the other tabs of the same stored outbox. */
@@ -267,6 +290,16 @@ class TwinObject implements Twin<any, any> {
       this.#host.fail('token', 'the app’s token function failed; trying again later')
       this.#core.unlinked(turn)
     }
+  }
+}
+
+/** A row that is no entry, whatever it holds, as a line of an export. */
+function unreadable(row: unknown): string {
+  const line = (row: unknown) => JSON.stringify({ state: 'unreadable', row })
+  try {
+    return line(row)
+  } catch {
+    return line(String(row))
   }
 }
 

@@ -109,6 +109,10 @@ export interface TwinStatus {
   outdated: boolean
   /** The schema of the server's model; 0: not heard yet. */
   schema: number
+  /** When the oldest pending action was dispatched, by this device's clock, milliseconds since 1970; null: there is none. */
+  oldest: number | null
+  /** Stored rows that could not be read: kept where they are, and given by `export()`. */
+  unreadable: number
   /** When the link's state began, milliseconds since 1970. */
   since: number
   lastError: { code: string; message: string } | null
@@ -116,7 +120,7 @@ export interface TwinStatus {
 
 /** A pending action, as `pending()` lists it. */
 export interface PendingAction<A = any> {
-  /** `<client>:<n>`: what `retry` and `drop` take. */
+  /** `<client>:<n>`: what `retry`, `edit` and `drop` take. */
   id: string
   client: string
   n: number
@@ -157,10 +161,20 @@ export interface Twin<S = any, A extends Action = Action> {
   durable(action: object): Promise<void>
   /** Resolves with the action's `seq`; rejects with `rejected` and the reason, `not-twinned`, `dropped`, `closed`. */
   confirmed(action: object): Promise<number>
-  /** Dispatches a held action anew, under a new number. */
-  retry(id: string): void
+  /** Dispatches a held action anew, under a new number; gives what `durable` and `confirmed` take. */
+  retry(id: string): A
+  /**
+   * Gives a pending action another content: in place, with its old stamp, where it was never sent; a held one is dispatched anew,
+   * under a new number. Gives what `durable` and `confirmed` take.
+   */
+  edit(id: string, action: A): A
   /** Removes an action that was never sent, or is held. */
   drop(id: string): void
+  /**
+   * All that this device keeps and the server may not have, for a file or a mail: NDJSON, a line for each row of `pending()`, then
+   * one `{ state: 'unreadable', row }` for each stored row that could not be read.
+   */
+  export(): string
   /** Resolves when nothing is unsent or in flight. */
   flush(): Promise<void>
   /** Ends `disconnect`. */

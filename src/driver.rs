@@ -173,6 +173,9 @@ impl Driver {
         let me = self.me.clone();
         self.storage().read(move |stored| {
             let Some(driver) = me.upgrade() else { return };
+            if let Some(stored) = &stored {
+                driver.host.restored(&stored.broken());
+            }
             let stored = stored.map(|stored| to_state(&mut driver.engine.borrow_mut(), &stored));
             driver.feed(Input::Reread(stored));
         });
@@ -253,7 +256,11 @@ impl Driver {
     }
 
     fn tell_status(&self) {
-        let status = self.engine.borrow().status();
+        let engine = self.engine.borrow();
+        let status = engine.status();
+        let oldest = engine.pending().find(|(entry, _)| entry.held.is_none());
+        let oldest = oldest.map_or(JsValue::UNDEFINED, |(entry, _)| entry.action.clone());
+        drop(engine);
         let link = match status.link {
             LinkState::Offline => "offline",
             LinkState::Connecting => "connecting",
@@ -271,7 +278,7 @@ impl Driver {
             status.schema,
         );
         let list = list.serialize(&serde_wasm_bindgen::Serializer::new());
-        self.host.status(&list.unwrap_or_default());
+        self.host.status(&list.unwrap_or_default(), &oldest);
     }
 
     /// Names each pending action to the host.
@@ -377,8 +384,8 @@ impl Listener for Driver {
         let state = stored.map(|stored| to_state(&mut self.engine.borrow_mut(), stored));
         self.feed(Input::Restored(state.unwrap_or_default()));
         self.is_ready.set(true);
-        self.decide_undecided();
         self.host.restored(&stored.map_or(JsValue::NULL, |stored| stored.broken().into()));
+        self.decide_undecided();
     }
 
     fn persisted(&self, n: N) {

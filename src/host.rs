@@ -30,9 +30,9 @@ extern "C" {
     /// Something about the whole twin: `diverged`, `reset`, `storage`, `failed`.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn noted(this: &Host, name: &str, code: &str, reason: &str, number: f64);
-    /// The counts and places, as a list.
+    /// The counts and places, as a list, and the oldest pending action.
     #[wasm_bindgen(method, structural)]
-    pub(crate) fn status(this: &Host, status: &JsValue);
+    pub(crate) fn status(this: &Host, status: &JsValue, oldest: &JsValue);
     /// Everything is consistent: the listeners may be called.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn flush(this: &Host);

@@ -28,6 +28,7 @@ export class Change {
 
   remove(client, n, settled) {
     this.gone.push([client, n])
+    if (!settled) this.#take(client, n)
     this.#dropped ||= !settled
     // Numbers come in order: the last one noted is the highest.
     if (settled) this.settled[client] = n
@@ -55,8 +56,14 @@ export class Change {
 
   /** Takes in another change that comes after, and is not about the log. */
   join(other) {
+    for (const [client, n] of other.gone) this.#take(client, n)
     this.rows.push(...other.rows)
     this.gone.push(...other.gone)
+  }
+
+  /** A row that is to be put no more: a journal of this change would bring it back. */
+  #take(client, n) {
+    this.rows = this.rows.filter(row => row.client !== client || row.n !== n)
   }
 
   /** Whether other tabs read again what is stored. */

@@ -159,6 +159,12 @@ impl Storage {
         }
         if matches!(&*self.home.borrow(), Home::Opening) {
             self.count.set(self.count.get() + 1);
+            // A later content of an action that has but its journal.
+            for row in change.rows().iter() {
+                let fields: &Fields = row.unchecked_ref();
+                let n = fields.get("n").as_f64().unwrap_or_default();
+                self.journal.add(&fields.str("client"), n, &Array::of1(&row));
+            }
             return self.gathered.borrow().join(&change);
         }
         // What was dispatched before is on disk before: one order.

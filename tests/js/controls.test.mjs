@@ -151,12 +151,12 @@ test('status is one object until something changes, and says what is', async () 
   const { twin, stream, store } = rig({ server })
   const first = twin.status
   assert.equal(twin.status, first)
-  assert.deepEqual(Object.keys(first).sort(), ['cursor', 'head', 'held', 'lastError', 'link', 'outdated', 'pending', 'role', 'schema', 'since', 'storage'])
+  assert.deepEqual(Object.keys(first).sort(), ['cursor', 'head', 'held', 'lastError', 'link', 'oldest', 'outdated', 'pending', 'role', 'schema', 'since', 'storage', 'unreadable'])
   await isOnline(twin)
   const online = twin.status
   assert.notEqual(online, first)
   assert.equal(twin.status, online)
-  assert.deepEqual(online, { link: 'online', pending: 0, held: 0, head: 0, cursor: 0, storage: 'memory', role: 'alone', outdated: false, schema: 1, since: online.since, lastError: null })
+  assert.deepEqual(online, { link: 'online', pending: 0, held: 0, head: 0, cursor: 0, storage: 'memory', role: 'alone', outdated: false, schema: 1, oldest: null, unreadable: 0, since: online.since, lastError: null })
   assert.ok(online.since >= before && online.since <= Date.now())
   const copy = { ...online }
   await twin.confirmed(store.dispatch(order('1')))

@@ -348,7 +348,8 @@ impl<A: Clone> Engine<A> {
             entry,
             progress: Progress::Queued,
             stored: false,
-            ever_sent: false,
+            // Who leads sends it as soon as it is stored, and may be gone before it says so.
+            ever_sent: !self.leads && self.is_online(),
             hidden,
         });
         Ok(())
@@ -391,7 +392,8 @@ impl<A: Clone> Engine<A> {
         pending.entry.action = action;
         pending.entry.bytes = bytes;
         pending.entry.schema = self.config.schema;
-        self.persist(Write { entries: vec![pending.entry.clone()], ..Write::default() });
+        let write = Write { entries: vec![pending.entry.clone()], ..Write::default() };
+        self.outputs.push_back(Output::Persist(write));
         self.outbox.put(pending);
         self.replay();
         Ok(())

@@ -79,6 +79,14 @@ impl<A: Clone> Outbox<A> {
         self.list.insert(at, pending);
     }
 
+    /// Entries were changed where they are.
+    pub(crate) fn weigh(&mut self) {
+        self.bytes = 0;
+        for pending in &self.list {
+            self.bytes += pending.entry.bytes as usize;
+        }
+    }
+
     /// Takes an action out. Its own actions come back in order, so the search ends at once as a rule.
     pub(crate) fn remove(&mut self, id: Id) -> Option<Pending<A>> {
         let at = self.list.iter().position(|p| p.entry.id == id)?;

@@ -363,7 +363,7 @@ impl<A: Clone> Engine<A> {
         }
     }
 
-    fn hold(&mut self, id: Id, reason: HeldReason) -> bool {
+    pub(crate) fn hold(&mut self, id: Id, reason: HeldReason) -> bool {
         if self.outbox.find(id).is_some_and(|p| p.progress == Progress::Sent) {
             self.in_flight -= 1;
         }

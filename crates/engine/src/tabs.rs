@@ -9,7 +9,7 @@ use twinstore_protocol::Cursor;
 
 use crate::link::Link;
 use crate::outbox::Pending;
-use crate::{Client, Engine, Entry, Id, Millis, Output, StoredState, Write};
+use crate::{Client, Engine, Entry, Id, Millis, Output, Progress, StoredState, Write};
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn restore(&mut self, stored: StoredState<A>) {
@@ -39,6 +39,7 @@ impl<A: Clone> Engine<A> {
     fn catch_up(&mut self, mut stored: StoredState<A>) {
         self.learn(&stored.settled);
         self.let_go(&stored.entries);
+        self.refresh(&stored.entries);
         self.take_in(stored.entries);
         if self.is_behind(stored.cursor.as_ref()) {
             if stored.base.is_none() {
@@ -94,6 +95,32 @@ impl<A: Clone> Engine<A> {
         }
     }
 
+    /// What another tab made of entries: it edited its own, or the leader holds one.
+    fn refresh(&mut self, stored: &[Entry<A>]) {
+        let mut held = Vec::new();
+        let mut at = 0;
+        let queued = |p: &&mut Pending<A>| p.stored && p.progress == Progress::Queued;
+        for pending in self.outbox.iter_mut().filter(queued) {
+            let entry = &mut pending.entry;
+            while stored.get(at).is_some_and(|e| e.order < entry.order) {
+                at += 1;
+            }
+            let mut here = stored.iter().skip(at).take_while(|e| e.order == entry.order);
+            let Some(news) = here.find(|e| e.id == entry.id) else { continue };
+            if let Some(reason) = news.held {
+                held.push((entry.id, reason));
+            } else if entry.id.client != Client::OWN {
+                entry.from = news.from;
+                entry.bytes = news.bytes;
+                entry.action = news.action.clone();
+            }
+        }
+        self.outbox.weigh();
+        for (id, reason) in held {
+            self.hold(id, reason);
+        }
+    }
+
     pub(crate) fn arrive(&mut self, entries: Vec<Entry<A>>) {
         let before = self.outbox.waiting();
         self.take_in(entries);
@@ -140,6 +167,8 @@ impl<A: Clone> Engine<A> {
         }
         self.leads = leads;
         self.relayed = false;
+        // Who led before may have sent what it could read.
+        self.may_be_sent();
         if leads && self.wanted {
             self.link = Link::Waiting { retry_at: now, attempt: 0 };
         }
@@ -150,10 +179,20 @@ impl<A: Clone> Engine<A> {
         }
     }
 
+    /// Another tab can send what is stored: none of it can be taken back any more.
+    fn may_be_sent(&mut self) {
+        for pending in self.outbox.iter_mut() {
+            pending.ever_sent |= self.ready;
+        }
+    }
+
     pub(crate) fn relay(&mut self, online: bool, schema: u32) {
         if !self.leads {
             self.relayed = online;
             self.schema = schema;
+            if online {
+                self.may_be_sent();
+            }
             if !online {
                 self.forget_exchange();
             }
