@@ -1,30 +1,16 @@
 /** 5,000 actions in one task, killed at seeded points of it: what is lost is the end of the burst, within `limits.burst`. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { seeded } from '../../examples/random.js'
-import { startBackend } from './lib/backend.mjs'
 import { openApp } from './lib/browser.mjs'
-import { startChromium } from './lib/chromium.mjs'
 import { BURST, killRenderer } from './lib/kills.mjs'
-import { startSite } from './lib/site.mjs'
+import { stage } from './lib/stage.mjs'
 
 const KILLS = Math.ceil(Number(process.env.TWINSTORE_KILLS ?? 20) / 4)
 const SEED = Number(process.env.TWINSTORE_SEED ?? 20_261_125)
 const ACTIONS = 5_000
-let backend, site, browser, folder
-before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'twinstore-profile-'))
-  ;[backend, site, browser] = await Promise.all([startBackend({ models: ['tally'] }), startSite(), startChromium(folder)])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-})
+let backend, site, browser
+stage({ backend: { models: ['tally'] }, chromium: true }, parts => ({ backend, site, chromium: browser } = parts))
 
 test(`killed at ${KILLS} points of a task of ${ACTIONS} actions: at most the last ${BURST} are lost, and nothing is doubled`, async t => {
   const random = seeded(SEED)

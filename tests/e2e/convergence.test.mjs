@@ -1,22 +1,14 @@
 /** Two browsers and a thin client on one stream: each action is seen by all, once, in the server's order. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startBackend } from './lib/backend.mjs'
-import { launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { test } from 'node:test'
+import { openApp } from './lib/browser.mjs'
+import { stage } from './lib/stage.mjs'
 import { thinClient } from './lib/thin.mjs'
 import { until } from './lib/until.mjs'
 
 const EACH = 40
 let backend, site, browsers
-before(async () => {
-  ;[backend, site, ...browsers] = await Promise.all([startBackend(), startSite(), launch(), launch()])
-})
-after(async () => {
-  await Promise.all(browsers.map(browser => browser.close()))
-  site.close()
-  await backend.close()
-})
+stage({ browsers: 2 }, parts => ({ backend, site, browsers } = parts))
 
 for (const store of ['redux', 'toolkit'])
   test(`two browsers with ${store} and a thin client agree on the order, and on the state`, async () => {

@@ -1,23 +1,17 @@
 /** The demo without a server: 200 actions, a reload, and the server again. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { DEMO } from '../../scripts/build/demo.mjs'
-import { startBackend } from './lib/backend.mjs'
-import { canonical, launch } from './lib/browser.mjs'
+import { canonical } from './lib/browser.mjs'
 import { openDemo, orderActions } from './lib/demo.mjs'
+import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 const ORDERS = 40
 const ACTIONS = 200
 const stream = 'salesOrder/offline'
 let backend, browser, other
-before(async () => {
-  ;[backend, browser, other] = await Promise.all([startBackend({ www: DEMO }), launch(), launch()])
-})
-after(async () => {
-  await Promise.all([browser.close(), other.close()])
-  await backend.close()
-})
+stage({ backend: { www: DEMO }, site: false, browsers: 2 }, parts => ({ backend, browsers: [browser, other] } = parts))
 
 test('200 actions offline, reloaded while offline, are 200 events when the server is back', async () => {
   const demo = await openDemo(await browser.newContext(), backend, stream)

@@ -5,12 +5,11 @@
  */
 import assert from 'node:assert/strict'
 import { mkdirSync, statSync } from 'node:fs'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { DEMO } from '../../scripts/build/demo.mjs'
 import { at } from '../../scripts/lib/paths.mjs'
-import { startBackend } from './lib/backend.mjs'
-import { launch } from './lib/browser.mjs'
 import { openDemo, orderActions } from './lib/demo.mjs'
+import { stage } from './lib/stage.mjs'
 import { thinClient } from './lib/thin.mjs'
 import { until } from './lib/until.mjs'
 
@@ -19,14 +18,8 @@ const BYTES_MAX = 250_000
 const SCREENS = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } }
 
 let backend, browser
-before(async () => {
-  mkdirSync(at(FOLDER), { recursive: true })
-  ;[backend, browser] = await Promise.all([startBackend({ www: DEMO }), launch()])
-})
-after(async () => {
-  await browser.close()
-  await backend.close()
-})
+mkdirSync(at(FOLDER), { recursive: true })
+stage({ backend: { www: DEMO }, site: false, browsers: 1 }, parts => ({ backend, browser } = parts))
 
 for (const [screen, viewport] of Object.entries(SCREENS))
   test(`${screen}: online, offline with pending actions, rejected`, async () => {

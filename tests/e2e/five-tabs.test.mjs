@@ -3,15 +3,10 @@
  * server and without. Each action is an event once, in its tab's own order, and all tabs end in one state.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { startBackend } from './lib/backend.mjs'
+import { test } from 'node:test'
 import { openApp } from './lib/browser.mjs'
-import { startChromium } from './lib/chromium.mjs'
 import { killRenderer } from './lib/kills.mjs'
-import { startSite } from './lib/site.mjs'
+import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 const TABS = 5
@@ -21,17 +16,8 @@ const ROUNDS = Math.ceil(Number(process.env.TWINSTORE_KILLS ?? 20) / 20)
 const EACH = 10
 const EVERY_MS = 40
 const SAID_MAX = 10_000
-let backend, site, browser, folder
-before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'twinstore-profile-'))
-  ;[backend, site, browser] = await Promise.all([startBackend(), startSite(), startChromium(folder)])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-})
+let backend, site, browser
+stage({ chromium: true }, parts => ({ backend, site, chromium: browser } = parts))
 
 for (const where of PLACES)
   test(`${where}: the leader of five tabs killed, frozen and closed, ${ROUNDS} times each, while all dispatch`, async t => {

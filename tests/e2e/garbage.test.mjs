@@ -1,23 +1,15 @@
 /** A store that is in use stays attached to its twin when garbage is collected. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { DEMO } from '../../scripts/build/demo.mjs'
-import { startBackend } from './lib/backend.mjs'
-import { launch, openApp } from './lib/browser.mjs'
+import { openApp } from './lib/browser.mjs'
 import { openDemo } from './lib/demo.mjs'
-import { startSite } from './lib/site.mjs'
+import { stage } from './lib/stage.mjs'
 import { thinClient } from './lib/thin.mjs'
 import { until } from './lib/until.mjs'
 
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend({ www: DEMO }), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ backend: { www: DEMO }, browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
 for (const store of ['redux', 'toolkit'])
   test(`${store}: what others do is shown after a garbage collection`, async () => {

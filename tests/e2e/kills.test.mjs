@@ -5,9 +5,6 @@
  * TWINSTORE_KILLS says how many of each; `node scripts/kills.mjs` runs the long version. See docs/RELIABILITY.md.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { seeded } from '../../examples/random.js'
@@ -16,6 +13,7 @@ import { openApp } from './lib/browser.mjs'
 import { startChromium } from './lib/chromium.mjs'
 import { assertNothingLost, dispatchAndEnd, dispatchAndSpin, dispatchDurably, inTasks, killRenderer } from './lib/kills.mjs'
 import { startSite } from './lib/site.mjs'
+import { newFolder, removeFolder } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 const KILLS = Number(process.env.TWINSTORE_KILLS ?? 20)
@@ -43,7 +41,7 @@ for (const kind of KINDS)
 /** All kills of one kind, with the server there or away, in rounds. */
 async function killMany(kind, lane, wanted) {
   const random = seeded(SEED + wanted + lane.length)
-  const folder = mkdtempSync(join(tmpdir(), 'twinstore-profile-'))
+  const folder = newFolder()
   const [backend, site] = await Promise.all([startBackend(), startSite()])
   const world = { kind, lane, random, folder, backend, site, browser: await startChromium(folder) }
   let kills = 0
@@ -58,7 +56,7 @@ async function killMany(kind, lane, wanted) {
     await world.browser.close()
     site.close()
     await backend.close()
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    removeFolder(folder)
   }
   return { lane, kills, events }
 }

@@ -5,11 +5,10 @@
  * changes to equal states are equal states. Every 500 actions the whole states are compared as well.
  */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { randomActions } from '../../examples/workout/random-actions.js'
-import { startBackend } from './lib/backend.mjs'
-import { canonical, launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { canonical, openApp } from './lib/browser.mjs'
+import { stage } from './lib/stage.mjs'
 import { thinClient } from './lib/thin.mjs'
 import { until } from './lib/until.mjs'
 
@@ -21,14 +20,7 @@ const GENERATED = 16_000
 const stream = 'workout/random'
 
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend({ models: ['workout'] }), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ backend: { models: ['workout'] }, browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
 test(`${ACTIONS} random actions of the workout model (seed ${SEED})`, async () => {
   const thin = await thinClient(backend, stream)

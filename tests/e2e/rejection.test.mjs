@@ -1,22 +1,14 @@
 /** An action that was right where it was made, and is wrong where it arrives: rolled back with its reason. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startBackend } from './lib/backend.mjs'
-import { canonical, launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { test } from 'node:test'
+import { canonical, openApp } from './lib/browser.mjs'
+import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 const stream = 'salesOrder/rejection'
 const REASON = 'order 1 has no lines'
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend(), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
 test('an order confirmed offline whose last line was removed meanwhile', async () => {
   const open = async () =>

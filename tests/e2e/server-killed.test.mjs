@@ -1,10 +1,9 @@
 /** The server is killed in the middle of a replay, at seeded points between the first and the last commit. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { seeded } from '../../examples/random.js'
-import { startBackend } from './lib/backend.mjs'
-import { launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { openApp } from './lib/browser.mjs'
+import { stage } from './lib/stage.mjs'
 import { thinClient } from './lib/thin.mjs'
 import { until } from './lib/until.mjs'
 
@@ -15,14 +14,7 @@ const BATCH_MAX = 10
 const texts = Array.from({ length: ACTIONS }, (_, i) => `action ${String(i).padStart(3, '0')}`)
 
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend({ batchMax: BATCH_MAX }), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ backend: { batchMax: BATCH_MAX }, browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
 test(`killed at ${POINTS} points of a replay: each action exactly once`, async t => {
   const random = seeded(SEED)

@@ -1,12 +1,11 @@
 /** The transcript of the design's first page, word for word, by a bare WebSocket. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startBackend } from './lib/backend.mjs'
+import { test } from 'node:test'
+import { stage } from './lib/stage.mjs'
 import { thinClient } from './lib/thin.mjs'
 
 let backend
-before(async () => { backend = await startBackend() })
-after(() => backend.close())
+stage({ site: false }, parts => ({ backend } = parts))
 
 test('the thin transcript, word for word', async () => {
   const client = await thinClient(backend, 'salesOrder/demo')

@@ -3,30 +3,21 @@
  * it, then writes on behind it, and at the start after that it finds the log damaged and throws the database away.
  */
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { startBackend } from './lib/backend.mjs'
+import { test } from 'node:test'
 import { openApp } from './lib/browser.mjs'
 import { startChromium } from './lib/chromium.mjs'
-import { startSite } from './lib/site.mjs'
+import { stage } from './lib/stage.mjs'
 
 const stream = 'journal/torn'
 let backend, site, folder, browser
-before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'twinstore-profile-'))
-  ;[backend, site] = await Promise.all([startBackend(), startSite()])
-  await backend.takeAway()
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-})
+stage({ chromium: true }, parts => ({ backend, site, folder, chromium: browser } = parts))
 
-test('half a record at the end of the log costs nothing, neither at the next start nor at those after it', async () => {
+test('half a record at the end of the log costs nothing, neither at the next start nor at those after it', async t => {
+  t.after(() => browser.close())
+  await browser.close()
+  await backend.takeAway()
   const said = []
   for (const text of ['first', 'second', 'third']) {
     browser = await startChromium(folder)

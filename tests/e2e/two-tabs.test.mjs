@@ -1,22 +1,14 @@
 /** Two tabs of one profile dispatch offline, one is reloaded, the server returns: each action once. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startBackend } from './lib/backend.mjs'
-import { launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { test } from 'node:test'
+import { openApp } from './lib/browser.mjs'
+import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 const EACH = 50
 const stream = 'journal/tabs'
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend(), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
 test('100 actions of two tabs, one of them reloaded, are 100 events', async () => {
   const profile = await browser.newContext()

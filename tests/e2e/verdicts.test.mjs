@@ -1,20 +1,12 @@
 /** What `durable` and `confirmed` promise, and what `routing: 'server'` holds back. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startBackend } from './lib/backend.mjs'
-import { launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { test } from 'node:test'
+import { openApp } from './lib/browser.mjs'
+import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend(), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ browsers: 1 }, parts => ({ backend, site, browser } = parts))
 const open = async (stream, more = {}) => {
   const app = await openApp(await browser.newContext(), site, { backend, model: stream.split('/')[0], stream, ...more })
   await app.online()

@@ -11,9 +11,6 @@ const settings = () => ({ executablePath: findBrowser().chromium, args: FLAGS })
 
 export const launch = () => chromium.launch(settings())
 
-/** A profile on disk, for what must outlive a process. */
-export const launchOnDisk = folder => chromium.launchPersistentContext(folder, settings())
-
 /** Opens the test page in a profile; resolves when its twin is ready. `app.x(fn, arg)` runs `fn(window.app, arg)` in it. */
 export async function openApp(profile, site, { backend, model, stream, options = {}, validate, store, states }) {
   const page = await profile.newPage()
