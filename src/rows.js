@@ -190,18 +190,32 @@ export function localStorageWorks() {
   }
 }
 
+/** Longer than it takes on a slow disk: then a frozen tab is in the way. */
+const NEW_LOG_MS_MAX = 1_000
+
 /**
- * Makes Chromium's IndexedDB go on in a new log file, by making and deleting a database.
+ * Makes Chromium's IndexedDB go on in a new log file, by making and deleting a database; calls `done` then.
  *
  * A browser that is killed while it writes leaves half a record at the end of the log. The next start reads it
  * rightly, but writes on behind it; the start after that finds the log damaged and throws all of it away.
  */
-export function beginNewLog() {
+export function beginNewLog(done) {
   const name = 'twinstore'
-  const opening = globalThis.indexedDB.open(name)
-  opening.onsuccess = () => {
-    opening.result.close()
-    globalThis.indexedDB.deleteDatabase(name)
+  // Others have no such log, and would only be kept waiting.
+  if (!globalThis.navigator?.userAgentData && !globalThis.chrome) return done()
+  let ended = false
+  const end = () => ended || ((ended = true), clearTimeout(timer), done())
+  const timer = setTimeout(end, NEW_LOG_MS_MAX)
+  try {
+    const opening = globalThis.indexedDB.open(name)
+    opening.onerror = end
+    opening.onsuccess = () => {
+      opening.result.close()
+      const deleting = globalThis.indexedDB.deleteDatabase(name)
+      deleting.onsuccess = deleting.onerror = deleting.onblocked = end
+    }
+  } catch {
+    end()
   }
 }
 

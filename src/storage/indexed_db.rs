@@ -41,19 +41,24 @@ pub(super) fn exists() -> bool {
 
 /// Opens a database, and makes its stores where it is new.
 pub(super) fn open(name: &str, strict: bool, token: Rc<Cell<f64>>, done: Done<Database>) {
-    let factory = factory().ok_or(JsValue::NULL);
-    let request = match factory.and_then(|f| f.open_with_u32(&database_name(name), VERSION)) {
-        Ok(request) => request,
-        Err(error) => return done(Err(error)),
-    };
-    begin_new_log();
-    let upgrading = request.clone();
-    let upgrade = once(Box::new(move |_| create_stores(&upgrading)));
-    request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
+    let name = database_name(name);
     let opened = move |result: Result<JsValue, JsValue>| {
         done(result.map(|db| Database { db: db.unchecked_into(), strict, token }));
     };
-    when_answered(&request, Box::new(opened));
+    // First: nothing is to be written behind a torn record.
+    begin_new_log(&once(Box::new(move |_| open_stores(&name, Box::new(opened)))));
+}
+
+fn open_stores(name: &str, done: Done<JsValue>) {
+    let factory = factory().ok_or(JsValue::NULL);
+    let request = match factory.and_then(|f| f.open_with_u32(name, VERSION)) {
+        Ok(request) => request,
+        Err(error) => return done(Err(error)),
+    };
+    let upgrading = request.clone();
+    let upgrade = once(Box::new(move |_| create_stores(&upgrading)));
+    request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
+    when_answered(&request, done);
 }
 
 /// Erases a database; calls `done` when it is gone, or was never there.

@@ -94,7 +94,7 @@ extern "C" {
     #[wasm_bindgen(js_name = storedLocal)]
     pub(super) fn stored_local(journal: &str, prefix: &str) -> Stored;
     #[wasm_bindgen(js_name = beginNewLog)]
-    pub(super) fn begin_new_log();
+    pub(super) fn begin_new_log(done: &JsValue);
     #[wasm_bindgen(js_name = localStorageWorks)]
     pub(super) fn local_storage_works() -> bool;
     #[wasm_bindgen(catch)]
