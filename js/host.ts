@@ -97,6 +97,11 @@ export class Host {
     this.tickets.issue(n, action, stamped)
   }
 
+  merged(older: number, n: number, merged: object): void {
+    this.tickets.merge(older, n)
+    this.tickets.alias(n, merged)
+  }
+
   stored(n: number, inMemory: boolean): void {
     this.tickets.stored(n, inMemory)
     this.answers?.stored(n)

@@ -18,6 +18,7 @@ export interface Completed {
   reducer: (state: any, action: any) => any
   validate: ((state: any, action: any) => unknown) | undefined
   sync: ((action: any) => boolean) | undefined
+  coalesce: ((a: any, b: any) => unknown) | undefined
   serverRouted: boolean
   schema: number
   initial: unknown
@@ -52,11 +53,12 @@ const STREAM_RULE =
 /** Throws `bad-option` where an option is missing or of the wrong kind. */
 export function complete(given: TwinOptions<any, any>): Completed {
   demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
-  const { url, stream, reducer, validate, storage, user = '', schema = 1, announce = false } = given
+  const { url, stream, reducer, validate, storage, user = '', schema = 1, announce = false, coalesce } = given
   demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
   demand(typeof stream === 'string' && STREAM.test(stream) && new TextEncoder().encode(stream).length <= 265, STREAM_RULE)
   demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model')
   demand(validate === undefined || typeof validate === 'function', '`validate` must be a function')
+  demand(coalesce === undefined || typeof coalesce === 'function', '`coalesce` must be a function')
   demand(Number.isInteger(schema) && schema > 0, '`schema` must be a whole number from 1')
   demand(typeof announce === 'boolean' || (typeof announce === 'string' && announce !== REBASE), "`announce` must be true, or an action's type")
   for (const [name, value] of Object.entries(given.limits ?? {}))
@@ -75,6 +77,7 @@ export function complete(given: TwinOptions<any, any>): Completed {
     reducer,
     validate: validate as Completed['validate'],
     sync: rule(given.sync),
+    coalesce,
     serverRouted: given.routing === 'server',
     schema,
     initial: given.snapshot?.state,

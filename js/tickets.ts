@@ -44,6 +44,15 @@ export class Tickets {
     if (ticket) this.#byAction.set(action, ticket)
   }
 
+  /** One action takes the place of two: the older one's promises end as the newer one's do. */
+  merge(older: number, n: number): void {
+    const [before, now] = [this.#open.get(older), this.#open.get(n)]
+    if (!before || !now) return
+    this.#open.delete(older)
+    now.confirmed = before.confirmed
+    now.durable.promise.then(before.durable.resolve, before.durable.reject)
+  }
+
   find(action: object): Ticket {
     const ticket = this.#byAction.get(action) ?? this.#byAction.get(stampedOf.get(action) ?? action)
     if (ticket) return ticket

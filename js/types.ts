@@ -51,6 +51,13 @@ export interface TwinOptions<S, A extends Action = Action> {
   validate?: (state: NoInfer<S>, action: A) => string | null | undefined | void
   /** Which actions are twinned: a type prefix, several, or a predicate. Default: those that change this twin's state. */
   sync?: string | readonly string[] | ((action: Action) => boolean)
+  /**
+   * Merges a new action into the one before, as long as that one was never sent: gives one action that does what both do, or nothing,
+   * where both stay. For sliders and text fields. Both are as they are stored, stamped; the merged one gets the newer one's stamp. What
+   * both were told by `durable` and `confirmed` is the merged one's fate. Other slices and middleware see each action as it was dispatched.
+   * One that the model does not take (it throws, or `validate` refuses it) or that is not plain is not merged. Only the tab that leads merges.
+   */
+  coalesce?: (a: A, b: A) => Action | null | undefined | void
   /** Default `'optimistic'`. Also per action: `meta.twin.routing`. */
   routing?: Routing
   /** Whose outbox this is. */

@@ -12,7 +12,10 @@ use twinstore_engine::{Input, InputError};
 use wasm_bindgen::prelude::*;
 
 use crate::driver::Driver;
-use crate::web::{Fields, Wish, float, rebase_action, restamp, stamp, twin_error, weigh, wish};
+use crate::web::{
+    Fields, Wish, float, merged_action, rebase_action, restamp, share, stamp, twin_error, weigh,
+    wish,
+};
 
 /// The type of the internal action that carries a new state below the middleware.
 const REBASE: &str = "@@twin/rebase";
@@ -140,12 +143,42 @@ impl Driver {
         if room.is_err() {
             return Err(twin_error("outbox-full", ""));
         }
+        if !hidden && self.merge(action, stamped, &to)? {
+            return Ok(());
+        }
         self.host.issued(self.next_n(), action, stamped);
         if !hidden {
             self.replica.show(stamped, to);
         }
         self.feed(Input::Dispatched { action: stamped.clone(), bytes, hidden });
         Ok(())
+    }
+
+    /// Merges the action into the last one, where the app's `coalesce` does so and the model takes what it gives.
+    /// The stores see the action itself, with the state that the merged one leads to.
+    fn merge(&self, action: &JsValue, stamped: &JsValue, to: &JsValue) -> Result<bool, JsValue> {
+        let Some(coalesce) = self.options.coalesce() else { return Ok(false) };
+        let last = self.engine.borrow().last_unsent().map(|(n, last)| (n, last.clone()));
+        let Some((n, last)) = last else { return Ok(false) };
+        let merged = merged_action(&self.replica.run(&coalesce, &last, stamped)?, stamped);
+        let before = self.replica.before_last();
+        let (bytes_max, depth_max) = (self.options.action_bytes(), self.options.action_depth());
+        let (Ok(bytes), Ok(None), Ok(made)) = (
+            weigh(&merged, bytes_max, depth_max),
+            self.replica.invalid(&before, &merged),
+            self.replica.reduce(&before, &merged),
+        ) else {
+            return Ok(false);
+        };
+        if self.engine.borrow().check_room(bytes).is_err() {
+            return Ok(false);
+        }
+        self.host.issued(self.next_n(), action, stamped);
+        self.host.merged(float(n.0), self.next_n(), &merged);
+        // I1: what is equal in value to the plain step keeps its reference.
+        self.replica.show_merged(&merged, stamped, share(to, &made));
+        self.feed(Input::Merged { action: merged, bytes });
+        Ok(true)
     }
 
     /// Whether the action changes this twin's state, with the actions in flight in it.

@@ -118,7 +118,8 @@ impl Driver {
 
     fn perform(&self, output: Output<JsValue>) {
         match output {
-            Output::Enqueue(entry) => self.enqueue(&entry),
+            Output::Enqueue(entry) => self.enqueue(&entry, None),
+            Output::Replace(entry, gone) => self.enqueue(&entry, Some(gone.n)),
             Output::Persist(write) => {
                 let change = Change::write(&self.engine.borrow(), &write);
                 self.storage().write(change);
@@ -164,9 +165,10 @@ impl Driver {
         }
     }
 
-    fn enqueue(&self, entry: &Entry<JsValue>) {
+    /// Stores an entry, in place of another one where it is said which.
+    fn enqueue(&self, entry: &Entry<JsValue>, gone: Option<N>) {
         let engine = self.engine.borrow();
-        self.storage().enqueue(entry.id.n, |change| change.entry(&engine, entry));
+        self.storage().enqueue(entry.id.n, gone, |change| change.entry(&engine, entry));
     }
 
     pub(crate) fn reread(&self) {

@@ -11,6 +11,9 @@ extern "C" {
     /// An action took its number.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn issued(this: &Host, n: f64, action: &JsValue, stamped: &JsValue);
+    /// The action of that number was merged into the one that took its number last.
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn merged(this: &Host, older: f64, n: f64, merged: &JsValue);
     /// Own actions up to this number are stored.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn stored(this: &Host, n: f64, in_memory: bool);
@@ -97,6 +100,9 @@ extern "C" {
     /// The app's rule of which actions are twinned, where it gave one.
     #[wasm_bindgen(method, getter, structural)]
     pub(crate) fn sync(this: &Options) -> Option<Function>;
+    /// The app's rule of which actions become one.
+    #[wasm_bindgen(method, getter, structural)]
+    pub(crate) fn coalesce(this: &Options) -> Option<Function>;
     #[wasm_bindgen(method, getter, structural, js_name = serverRouted)]
     pub(crate) fn server_routed(this: &Options) -> bool;
     #[wasm_bindgen(method, getter, structural)]

@@ -116,6 +116,20 @@ impl Replica {
         self.visible.replace(to);
     }
 
+    /// The state before the last shown action.
+    pub(crate) fn before_last(&self) -> JsValue {
+        let steps = self.steps.borrow();
+        let before = steps.len().checked_sub(2).and_then(|at| steps.get(at));
+        before.map_or_else(|| self.confirmed(), |step| step.to.clone())
+    }
+
+    /// Shows a merged action in place of the last one; to the stores `stamped` made this of the visible state.
+    pub(crate) fn show_merged(&self, merged: &JsValue, stamped: &JsValue, to: JsValue) {
+        self.memo.set(stamped, &self.visible(), &to);
+        let _ = self.steps.borrow_mut().pop_back();
+        self.show(merged, to);
+    }
+
     /// The first shown actions are confirmed. Gives which of them the server accepted and throws here.
     pub(crate) fn advance(&self, count: usize) -> Option<usize> {
         let mut steps = self.steps.take();
@@ -202,7 +216,8 @@ impl Replica {
         self.reduce(state, &action)
     }
 
-    fn run(
+    /// Calls the app's code, which may not dispatch meanwhile.
+    pub(crate) fn run(
         &self,
         function: &Function,
         state: &JsValue,

@@ -58,6 +58,11 @@ export function restamp(stamped, n) {
   return { ...stamped, meta: { ...stamped.meta, twin: { ...stamped.meta.twin, n } } }
 }
 
+/** What the app's `coalesce` gave, with the new action's stamp; undefined where it is no action. */
+export function mergedAction(merged, stamped) {
+  if (typeof merged?.type === 'string') return { ...merged, meta: { ...merged.meta, twin: stamped.meta.twin } }
+}
+
 /** The bytes of a stamped action as JSON text. Throws a TwinError where it is not plain, or beyond its limits. */
 export function weigh(stamped, bytesMax, depthMax) {
   const found = walk(stamped, depthMax, [])

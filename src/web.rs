@@ -10,6 +10,9 @@ extern "C" {
     /// 0: passes untouched; else bits of [`Wish`].
     pub(crate) fn wish(action: &JsValue) -> u32;
     pub(crate) fn stamp(action: &JsValue, client: &str, n: f64, user: &str) -> JsValue;
+    /// What `coalesce` gave, with the new action's stamp; undefined where it gave none.
+    #[wasm_bindgen(js_name = mergedAction)]
+    pub(crate) fn merged_action(merged: &JsValue, stamped: &JsValue) -> JsValue;
     pub(crate) fn restamp(stamped: &JsValue, n: f64) -> JsValue;
     /// The bytes of the stamped action as JSON text, or a `TwinError`.
     #[wasm_bindgen(catch)]

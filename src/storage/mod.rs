@@ -125,8 +125,8 @@ impl Storage {
         matches!(&*self.home.borrow(), Home::Memory)
     }
 
-    /// Stores an entry of this page load; `put` makes its row.
-    pub(crate) fn enqueue(self: &Rc<Self>, n: N, put: impl FnOnce(&Change)) {
+    /// Stores an entry of this page load, in place of that of the number `gone`; `put` makes its row.
+    pub(crate) fn enqueue(self: &Rc<Self>, n: N, gone: Option<N>, put: impl FnOnce(&Change)) {
         if self.is_memory() {
             return self.listener.persisted(n);
         }
@@ -140,6 +140,9 @@ impl Storage {
             }));
         }
         put(&self.gathered.borrow());
+        if let Some(gone) = gone {
+            self.gathered.borrow().remove(&self.client, float(gone.0), false);
+        }
         self.last.set(n);
         self.count.set(self.count.get() + 1);
         if matches!(&*self.home.borrow(), Home::Opening) {
@@ -147,6 +150,10 @@ impl Storage {
             let row = self.gathered.borrow().rows().slice(u32::MAX, u32::MAX);
             let key = self.journal.add(&self.client, float(n.0), &row);
             self.journaled.borrow().push(&key);
+            if gone.is_some() {
+                // After the new one: who reads both knows by its `from` that the older one is in it.
+                self.journal.remove_entries(&self.gathered.borrow().gone());
+            }
         } else if in_task <= self.burst || self.count.get() >= self.burst {
             self.flush();
         }

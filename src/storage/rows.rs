@@ -27,7 +27,7 @@ extern "C" {
         action: &JsValue,
     );
     #[wasm_bindgen(method)]
-    fn remove(this: &Change, client: &str, n: f64, settled: bool);
+    pub(super) fn remove(this: &Change, client: &str, n: f64, settled: bool);
     #[wasm_bindgen(method)]
     fn event(this: &Change, seq: f64, action: &JsValue);
     #[wasm_bindgen(method, js_name = standIn)]

@@ -154,6 +154,7 @@ impl<A: Clone> Engine<A> {
             Input::Dispatched { action, bytes, hidden } => {
                 self.dispatch(now, action, bytes, hidden)?;
             }
+            Input::Merged { action, bytes } => self.merge_into_last(now, action, bytes)?,
             Input::Persisted(n) => self.persisted(n),
             Input::Arrived(entries) => self.arrive(entries),
             Input::Adopted { client, entries } => self.adopt(client, entries),
@@ -312,6 +313,16 @@ impl<A: Clone> Engine<A> {
         if may { Ok(()) } else { Err(InputError::AlreadySent) }
     }
 
+    /// The number and the action of the last entry, where a new action may be merged into it: it is this page's own,
+    /// shown, and nobody can have sent it. Only the tab that leads knows that.
+    #[must_use]
+    pub fn last_unsent(&self) -> Option<(N, &A)> {
+        let last = self.outbox.last()?;
+        let Entry { id, action, .. } = &last.entry;
+        let unsent = id.client == Client::OWN && last.is_shown() && !last.ever_sent && self.leads;
+        unsent.then_some((id.n, action))
+    }
+
     pub(crate) fn is_outdated(&self) -> bool {
         self.schema > self.config.schema
     }
@@ -328,6 +339,14 @@ impl<A: Clone> Engine<A> {
         hidden: bool,
     ) -> Result<(), InputError> {
         self.outbox.check_room(bytes, &self.config.limits)?;
+        let pending = self.next_pending(now, action, bytes, hidden);
+        self.outputs.push_back(Output::Enqueue(pending.entry.clone()));
+        self.put(pending);
+        Ok(())
+    }
+
+    /// An action of this page, with the next number.
+    fn next_pending(&mut self, now: Millis, action: A, bytes: u32, hidden: bool) -> Pending<A> {
         let id = Id { client: Client::OWN, n: self.next_n };
         // I5: what was dropped or merged since the last one is settled with this.
         let last = self.outbox.iter_mut().rev().find(|p| p.entry.id.client == Client::OWN);
@@ -342,16 +361,28 @@ impl<A: Clone> Engine<A> {
             action,
         };
         self.next_n = self.next_n.next();
-        self.outputs.push_back(Output::Enqueue(entry.clone()));
         // I4: not sent before storage has answered.
-        self.put(Pending {
+        Pending {
             entry,
             progress: Progress::Queued,
             stored: false,
             // Who leads sends it as soon as it is stored, and may be gone before it says so.
             ever_sent: !self.leads && self.is_online(),
             hidden,
-        });
+        }
+    }
+
+    fn merge_into_last(&mut self, now: Millis, action: A, bytes: u32) -> Result<(), InputError> {
+        let (n, _) = self.last_unsent().ok_or(InputError::AlreadySent)?;
+        self.outbox.check_room(bytes, &self.config.limits)?;
+        let gone = Id { client: Client::OWN, n };
+        // While the older one is there, so that the order says which is the newer one.
+        let mut pending = self.next_pending(now, action, bytes, false);
+        let last = self.take_out(gone).ok_or(InputError::NotPending)?;
+        // I5: the older one's numbers are settled with this.
+        pending.entry.from = last.entry.from;
+        self.outputs.push_back(Output::Replace(pending.entry.clone(), gone));
+        self.put(pending);
         Ok(())
     }
 

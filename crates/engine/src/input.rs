@@ -20,6 +20,14 @@ pub enum Input<A> {
         /// True: it is held back from the store until its verdict (`'server'` routing).
         hidden: bool,
     },
+    /// The app merged a new action into the last one, which [`crate::Engine::last_unsent`] gave: one action takes the
+    /// place of both. It takes the next number, and settles the numbers of both.
+    Merged {
+        /// The merged action, with the new one's stamp.
+        action: A,
+        /// Its size as JSON text.
+        bytes: u32,
+    },
     /// This client's own actions up to this number are stored.
     Persisted(N),
     /// Another tab stored these entries.

@@ -116,6 +116,29 @@ impl<A: Clone> Outbox<A> {
     }
 
     /// What is to be stored after this, or sent, stands behind it.
+    pub(crate) fn last(&self) -> Option<&Pending<A>> {
+        self.list.back()
+    }
+
+    /// The entries whose numbers another one of their client settles, by its `from`: they were merged into it.
+    pub(crate) fn merged(&self) -> Vec<Id> {
+        let mut merged = Vec::new();
+        // Of each client, from the newest to the oldest, the first number that is settled by what comes after.
+        let mut from = Vec::new();
+        for Pending { entry, .. } in self.list.iter().rev().filter(|p| !p.is_held()) {
+            let Id { client, n } = entry.id;
+            let at = client.0 as usize;
+            if from.len() <= at {
+                from.resize(at + 1, N(u64::MAX));
+            }
+            if n >= from[at] {
+                merged.push(entry.id);
+            }
+            from[at] = from[at].min(entry.from);
+        }
+        merged
+    }
+
     pub(crate) fn last_order(&self) -> u64 {
         self.list.back().map_or(0, |p| p.entry.order)
     }

@@ -9,6 +9,8 @@ use crate::{Entry, HeldReason, Id, StoredEvent};
 pub enum Output<A> {
     /// Store this entry. Answered by `Input::Persisted`; entries and writes are performed in order.
     Enqueue(Entry<A>),
+    /// Store this entry in place of that one, in one transaction. Answered as [`Output::Enqueue`] is.
+    Replace(Entry<A>, Id),
     /// Change what is stored, in one transaction.
     Persist(Write<A>),
     /// Store the confirmed state as it is, in place of the events that led to it. It stands at this cursor.

@@ -123,8 +123,10 @@ impl<A: Clone> Engine<A> {
 
     pub(crate) fn arrive(&mut self, entries: Vec<Entry<A>>) {
         let before = self.outbox.waiting();
+        // One that takes the place of another changes what is shown, though not how much there is.
+        let merges = entries.iter().any(|entry| entry.from < entry.id.n);
         self.take_in(entries);
-        if self.outbox.waiting() > before {
+        if merges || self.outbox.waiting() > before {
             self.replay();
         }
     }
@@ -154,6 +156,10 @@ impl<A: Clone> Engine<A> {
         }
         for pending in news {
             self.put(pending);
+        }
+        // A page that died while one action took the place of two may have left both.
+        for id in self.outbox.merged() {
+            self.take_out(id);
         }
         done
     }

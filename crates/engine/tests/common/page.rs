@@ -162,6 +162,10 @@ impl Page {
 
     fn perform(&mut self, output: Output<Value>, inputs: &mut VecDeque<Input<Value>>) {
         match output {
+            Output::Replace(entry, gone) => {
+                self.persist(Write { removed: vec![gone], ..Write::default() });
+                self.perform(Output::Enqueue(entry), inputs);
+            }
             Output::Enqueue(entry) => {
                 let n = entry.id.n;
                 self.put(entry);
@@ -300,6 +304,18 @@ impl Page {
             self.visible.push(action);
         }
         self.try_feed(now, Input::Dispatched { action: Value::Action(action), bytes, hidden })
+    }
+
+    /// The app merges an action into the last one, and shows what came of it.
+    pub(crate) fn merge_into_last(&mut self, now: u64, merged: Action) -> Result<(), InputError> {
+        let (_, last) = self.engine.last_unsent().ok_or(InputError::AlreadySent)?;
+        assert_eq!(Some(&action(last)), self.shown.back(), "the last one shown");
+        self.shown.pop_back();
+        self.visible.pop();
+        self.shown.push_back(merged);
+        self.visible.push(merged);
+        let action = Value::Action(merged);
+        self.try_feed(now, Input::Merged { action, bytes: ACTION_BYTES })
     }
 
     pub(crate) fn drop_own(&mut self, now: u64, n: u64) -> Result<(), InputError> {

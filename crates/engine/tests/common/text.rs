@@ -62,7 +62,7 @@ fn render_cursor(cursor: Option<&Cursor>) -> String {
 
 pub(crate) fn kind(output: &Output<Value>) -> &'static str {
     match output {
-        Output::Enqueue(_) | Output::Persist(_) => "persist",
+        Output::Enqueue(_) | Output::Replace(..) | Output::Persist(_) => "persist",
         Output::Compact(_) => "compact",
         Output::Reread => "reread",
         Output::OpenLink => "open",
