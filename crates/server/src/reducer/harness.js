@@ -182,6 +182,7 @@
     let next // what the records are after the last decision
     let shown // what they were at the last call of changes()
     let shownCount // how many of them
+    const checksums = new LIMITS.Checksums()
 
     const isRecords = value => value !== null && typeof value === 'object' && !isArray(value)
     const recordsOf = state => {
@@ -295,6 +296,7 @@
         return `[${rows.join(',')}]`
       },
       state: () => stringify(state),
+      checksum: () => `${checksums.of(state)}`,
     }
   }
 })

@@ -3,6 +3,7 @@
 //! Same model, same events, same state (I9): a reducer sees the action and what [`Step`] says,
 //! nothing else. Not here: numbers, the log and verdicts' form (`stream.rs`).
 
+mod checksum;
 mod quickjs;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::log::StoredModel;
 
+pub use checksum::checksum;
 pub use quickjs::QuickJs;
 
 /// One action as a reducer sees it.
@@ -120,6 +122,12 @@ pub trait Reducer: fmt::Debug {
     /// # Errors
     /// [`ReducerError`].
     fn state(&mut self) -> Result<String, ReducerError>;
+
+    /// The state's checksum. None: it cannot be had, which says nothing about the state.
+    fn checksum(&mut self) -> Option<u64> {
+        let state = self.state().ok()?;
+        Some(checksum(&serde_json::from_str(&state).ok()?))
+    }
 }
 
 /// Makes reducers: QuickJS for models in JavaScript.

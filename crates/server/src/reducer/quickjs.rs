@@ -68,6 +68,7 @@ struct Calls {
     changes: Call,
     records: Call,
     state: Call,
+    checksum: Call,
 }
 
 type Call = Persistent<Function<'static>>;
@@ -209,6 +210,10 @@ impl Reducer for QuickJsReducer {
     fn state(&mut self) -> Result<String, ReducerError> {
         self.text("write the state", &self.calls.state)
     }
+
+    fn checksum(&mut self) -> Option<u64> {
+        self.call(&self.calls.checksum, (), Allowance::Fold).ok()?.parse().ok()
+    }
 }
 
 impl Budget {
@@ -339,9 +344,14 @@ fn evaluate<'js>(
 
 fn harness_source() -> String {
     let harness = include_str!("harness.js");
+    // The browser's own file, evaluated here as a script.
+    let checksum = include_str!("../../../../src/checksum.js").replace("export class", "class");
     let reason = limits::REASON_CHARS;
     let depth = limits::STATE_DEPTH;
-    format!("{harness}\n({{ reasonChars: {reason}, stateDepth: {depth} }})")
+    format!(
+        "{harness}\n({{ reasonChars: {reason}, stateDepth: {depth}, \
+         Checksums: (() => {{ {checksum}\nreturn Checksums }})() }})"
+    )
 }
 
 fn schema_of(namespace: &Object<'_>) -> Result<u32, LoadError> {
@@ -371,6 +381,7 @@ fn surround<'js>(
         changes: call("changes")?,
         records: call("records")?,
         state: call("state")?,
+        checksum: call("checksum")?,
     })
 }
 

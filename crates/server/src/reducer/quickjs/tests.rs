@@ -55,6 +55,49 @@ fn a_loaded_state_goes_on() {
     assert_eq!(reducer.changes().unwrap().len(), 1);
 }
 
+/// The rows of `tests/checksums.json`: states as text, and their checksums.
+fn checksums() -> Vec<(String, u64)> {
+    #[derive(Deserialize)]
+    struct Row {
+        state: String,
+        sum: u64,
+    }
+    let rows: Vec<Row> =
+        serde_json::from_str(include_str!("../../../../../tests/checksums.json")).unwrap();
+    rows.into_iter().map(|row| (row.state, row.sum)).collect()
+}
+
+#[test]
+fn checksums_are_those_of_browsers() {
+    for (state, sum) in checksums() {
+        let mut loaded = open("export default (s = null) => s");
+        loaded.load(Some(&state)).unwrap();
+        assert_eq!(loaded.checksum(), Some(sum), "{state}");
+    }
+    // From state to state, where only what changed is looked at.
+    let mut changing = open("export default (s = {}, a) => a.type === 'go' ? { is: a.is } : s");
+    for (state, _) in checksums() {
+        let action = format!(r#"{{"type":"go","is":{state}}}"#);
+        decide(&mut changing, &action, &Decision::Accepted);
+        let whole: serde_json::Value = serde_json::from_str(&changing.state().unwrap()).unwrap();
+        assert_eq!(changing.checksum(), Some(crate::reducer::checksum(&whole)), "{state}");
+    }
+}
+
+#[test]
+fn a_rejected_action_leaves_the_checksum() {
+    let source = "export default (s = { n: 0 }, a) => {
+      if (a.type === 'bad') throw new Error('no')
+      return a.type === 'add' ? { n: s.n + 1 } : s
+    }";
+    let mut reducer = open(source);
+    let before = reducer.checksum();
+    assert!(reducer.decide(step(r#"{"type":"bad"}"#)).is_ok());
+    assert_eq!(reducer.checksum(), before);
+    decide(&mut reducer, r#"{"type":"add"}"#, &Decision::Accepted);
+    assert_ne!(reducer.checksum(), before);
+}
+
 #[test]
 fn rejections_keep_the_state() {
     let mut reducer = open(
