@@ -2,6 +2,7 @@
  * What the Rust half tells a twin (`src/host.rs`): status, verdicts and notices, kept until the stores are up to
  * date and then told to the app; and the stores themselves, held weakly.
  */
+import { differences } from './differences.js'
 import { Tickets, deferred } from './tickets.js'
 import { type Notices, type PendingAction, type StorageKind, type TwinStatus, twinError } from './types.js'
 
@@ -15,7 +16,8 @@ const FAILURES: Record<string, string> = {
   'bad-url': "the browser does not take `url` for a socket's address",
   'bad-message': 'the server sent a frame that is no message of this protocol',
 }
-const DIVERGED = 'an accepted event threw in this client’s reducer; the state is taken from the server'
+const DIVERGED =
+  'an accepted event threw in this client’s reducer, or led to another state than in the server: is the reducer pure, and the same? The state is taken from the server'
 const RESET = 'the server was reset, or restored from a backup: what was pending is held'
 
 type Listener = (notice: any) => void
@@ -31,6 +33,8 @@ export interface Answers {
   relay(text: string): void
   /** What is stored is not what it was. */
   changed(): void
+  /** The server's state is needed, and another tab leads. */
+  askLeader(): void
   /** The home of the outbox is another one. */
   moved(): void
   /** Another tab leads. */
@@ -66,6 +70,8 @@ export class Host {
   #stores: { emit: WeakRef<Emit>; dispatch: WeakRef<Emit> | undefined }[] = []
   /** The state that the stores were brought to last. */
   #shown: unknown
+  /** The place where the confirmed state was found to be another than the server's. */
+  #diverged: number | undefined
   /** Where actions were on their way to that `'server'` routing holds back. */
   readonly #withheldFrom = new WeakMap<object, WeakRef<Emit>>()
 
@@ -115,6 +121,17 @@ export class Host {
     this.answers?.changed()
   }
 
+  askLeader(): void {
+    this.answers?.askLeader()
+  }
+
+  /** The server's state is here: it says where the one before was wrong. */
+  replaced(before: unknown, after: unknown): void {
+    if (this.#diverged === undefined) return
+    this.#notice('diverged', { seq: this.#diverged, reason: DIVERGED, paths: differences(before, after) })
+    this.#diverged = undefined
+  }
+
   verdict(n: number, seq: number, code: string, reason: string, action: unknown): void {
     if (code) {
       const error = twinError('rejected', reason)
@@ -133,7 +150,8 @@ export class Host {
   noted(name: string, code: string, reason: string, number: number): void {
     switch (name) {
       case 'diverged':
-        return this.#notice('diverged', { seq: number, reason: DIVERGED })
+        this.#diverged = number
+        return this.fail('diverged', DIVERGED)
       case 'reset':
         return this.#notice('reset', { held: number, reason: RESET })
       case 'storage':

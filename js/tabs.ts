@@ -6,13 +6,14 @@
  * the server. A leader that does not answer is frozen: its lock is taken from it, and its writes meet a newer token.
  */
 
-/** What tabs say. The leader: `roll`, `frame`, `link`, `changed`. Followers: `who`. Every tab: `stored`, `changed`, `gone`. */
+/** What tabs say. The leader: `roll`, `frame`, `link`, `changed`. Followers: `who`, `state`. Every tab: `stored`, `changed`, `gone`. */
 type Message =
   | ['stored', client: string, n: number]
   | ['frame', text: string]
   | ['link', online: boolean, schema: number]
   | ['changed']
   | ['gone']
+  | ['state']
   | ['who', schema: number, client: string]
   | ['roll']
 
@@ -32,6 +33,8 @@ export interface TabEvents {
   changed(): void
   /** The stored data was erased. */
   gone(): void
+  /** A tab that follows needs the server's state, and this one leads. */
+  state(): void
 }
 
 /** A leader that was asked has to answer within this time, in milliseconds, or counts as frozen. */
@@ -87,6 +90,11 @@ export class Tabs {
   /** A frame came, and this tab leads. */
   frame(text: string): void {
     if (this.leads) this.#say('frame', text)
+  }
+
+  /** Asks the leader for the server's state, whose frames it passes on. */
+  state(): void {
+    this.#say('state')
   }
 
   /** The link is up or not, and this tab leads. */
@@ -146,6 +154,9 @@ export class Tabs {
         return this.#events.changed()
       case 'gone':
         return this.#events.gone()
+      case 'state':
+        if (this.leads) this.#events.state()
+        return
       case 'who':
         // Whose app is newer leads: the older one could not fold what it brings.
         if (message[1] > this.#schema) return this.stepDown()

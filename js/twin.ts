@@ -75,6 +75,7 @@ class TwinObject implements Twin<any, any> {
       stored: n => this.#tabs?.stored(this.#client.id, n),
       relay: text => this.#tabs?.frame(text),
       changed: () => this.#tabs?.changed(),
+      askLeader: () => this.#tabs?.state(),
       moved: () => this.#goAlone(),
       outranked: () => this.#tabs?.stepDown(),
     }
@@ -231,6 +232,7 @@ class TwinObject implements Twin<any, any> {
       link: (online, schema) => this.#core.relayed(online, schema),
       changed: () => this.#core.reread(),
       gone: () => this.close(),
+      state: () => this.#core.askState(),
     })
   }
 

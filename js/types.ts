@@ -144,7 +144,8 @@ export interface Notices<A = any> {
   confirmed: { seq: number; action: A }
   rejected: { seq: number; code: string; reason: string; action: A }
   held: { reason: string; action: A }
-  diverged: { seq: number; reason: string }
+  /** `paths`: JSON pointers to what was not as in the server, at most 20. Told when the server's state is here. */
+  diverged: { seq: number; reason: string; paths: string[] }
   storage: { storage: StorageKind; reason: string }
   reset: { reason: string; held: number }
 }

@@ -7,7 +7,7 @@ use twinstore_engine::{
     Engine, Event, Events, Frame, Id, Message, Refusal, SnapshotPart, Standing, Verdict, Welcome,
 };
 use twinstore_protocol::{
-    Chain, Cursor, LogId, N, Rejection, Seq, VERSION, VERSION_MIN, WireLimits, tag,
+    Chain, Check, Cursor, LogId, N, Rejection, Seq, VERSION, VERSION_MIN, WireLimits, tag,
 };
 use wasm_bindgen::prelude::*;
 
@@ -110,6 +110,10 @@ pub(crate) fn decode(engine: &Engine<JsValue>, frame: &Fields) -> Option<Message
         tag::EVENTS => Message::Events(Events {
             log: LogId(frame.str("log")),
             after: seq(frame, "after"),
+            check: frame.object("check").map(|check| Check {
+                schema: small(&check, "schema"),
+                sum: check.count("sum"),
+            }),
             events: all(frame, "events", |event| {
                 let action = event.get("action");
                 Event {

@@ -110,6 +110,12 @@ impl Core {
         self.driver.hear(text);
     }
 
+    /// A tab that follows needs the server's state: has it sent.
+    #[wasm_bindgen(js_name = askState)]
+    pub fn ask_state(&self) {
+        self.driver.feed(Input::StateAsked);
+    }
+
     /// What others stored may have changed: reads everything again.
     pub fn reread(&self) {
         self.driver.reread();

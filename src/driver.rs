@@ -154,7 +154,16 @@ impl Driver {
                     self.then(Input::FoldFailed(seq));
                 }
             }
+            Output::Compare { seq, sum } => {
+                if !self.replica.sums_to(sum) {
+                    self.then(Input::FoldFailed(seq));
+                }
+            }
+            Output::AskLeader => self.host.ask_leader(),
             Output::Rebase(rebase) => {
+                if let Some(base) = &rebase.base {
+                    self.host.replaced(&self.replica.confirmed(), base);
+                }
                 let failed = self.replica.rebase(rebase.base, &rebase.events, rebase.shown);
                 self.shell.enter_later(rebase.entering);
                 if let Some(seq) = failed {
@@ -357,7 +366,10 @@ impl Peer for Driver {
         if let (Some(Message::Failed), Some(error)) = (&message, frame) {
             self.host.noted("failed", &error.str("code"), &error.str("message"), 0.0);
         }
-        let passes_on = matches!(message, Some(Message::Events(_) | Message::Verdicts(_)));
+        let passes_on = matches!(
+            message,
+            Some(Message::Events(_) | Message::Verdicts(_) | Message::Snapshot(_))
+        );
         match message {
             Some(message) => self.feed(Input::Received(message)),
             // Not a message of this protocol: nothing that follows can be trusted.

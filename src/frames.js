@@ -11,12 +11,13 @@ const isError = value => isText(value?.code) && isText(value?.reason)
 const isVerdict = row => isText(row?.client) && isCount(row.n) && isCount(row.seq) && (row.error === undefined || isError(row.error))
 const isRejection = row => isCount(row?.n) && isCount(row.seq) && isError(row)
 const isClient = row => isText(row?.client) && isCount(row.last) && (row.rejections === undefined || isList(row.rejections, isRejection))
+const isCheck = value => isCount(value?.schema) && isCount(value.sum)
 const isLimits = value => value && ['action_bytes', 'action_depth', 'batch_actions', 'batch_bytes', 'frame_bytes'].every(key => isCount(value[key]))
 
 /** Of each message, whether it has what `codec.rs` reads (docs/PROTOCOL.md). */
 const FRAMES = {
   welcome: f => isCount(f.head) && isCount(f.schema) && isCount(f.ping_ms) && isList(f.clients, isClient) && isLimits(f.limits),
-  events: f => isText(f.log) && isCount(f.after) && isList(f.events, isEvent),
+  events: f => isText(f.log) && isCount(f.after) && isList(f.events, isEvent) && (f.check === undefined || isCheck(f.check)),
   snapshot: f => isCount(f.seq) && isText(f.chain) && isCount(f.part) && isCount(f.parts) && isText(f.data),
   verdicts: f => isList(f.verdicts, isVerdict),
   refused: f => isText(f.client) && isCount(f.n) && isCount(f.last) && isText(f.code),

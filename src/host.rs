@@ -48,6 +48,12 @@ extern "C" {
     /// A frame for the tabs that follow.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn relay(this: &Host, text: &JsValue);
+    /// A tab that follows needs the server's state.
+    #[wasm_bindgen(method, structural, js_name = askLeader)]
+    pub(crate) fn ask_leader(this: &Host);
+    /// A state takes the confirmed one's place.
+    #[wasm_bindgen(method, structural)]
+    pub(crate) fn replaced(this: &Host, before: &JsValue, after: &JsValue);
     /// The socket is open: `Core::linked` or `Core::unlinked` answers.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn opened(this: &Host, turn: u32);

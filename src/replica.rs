@@ -12,7 +12,7 @@ use twinstore_engine::StoredEvent;
 use twinstore_protocol::Seq;
 use wasm_bindgen::prelude::*;
 
-use crate::web::{Fields, Memo, share};
+use crate::web::{Checksums, Fields, Memo, float, share};
 
 pub(crate) struct Replica {
     reducer: RefCell<Function>,
@@ -25,6 +25,7 @@ pub(crate) struct Replica {
     steps: RefCell<VecDeque<Step>>,
     /// What the store's reducer need not do again.
     pub(crate) memo: Memo,
+    checksums: Checksums,
 }
 
 /// A shown action.
@@ -50,6 +51,7 @@ impl Replica {
             visible: RefCell::default(),
             steps: RefCell::default(),
             memo: Memo::new(),
+            checksums: Checksums::new(),
         };
         let initial = if initial.is_undefined() {
             replica.reduce_with(&initial, "@@twin/init")?
@@ -73,6 +75,11 @@ impl Replica {
 
     pub(crate) fn confirmed(&self) -> JsValue {
         self.confirmed.borrow().clone()
+    }
+
+    /// Whether the confirmed state has this checksum.
+    pub(crate) fn sums_to(&self, sum: u64) -> bool {
+        self.checksums.of(&self.confirmed()) == float(sum)
     }
 
     pub(crate) fn is_reducing(&self) -> bool {

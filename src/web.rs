@@ -34,6 +34,17 @@ extern "C" {
     pub(crate) fn at(this: &Memo, action: &JsValue, state: &JsValue) -> Option<Array>;
 }
 
+#[wasm_bindgen(module = "/src/checksum.js")]
+extern "C" {
+    /// Sums of a twin's confirmed states.
+    pub(crate) type Checksums;
+    #[wasm_bindgen(constructor)]
+    pub(crate) fn new() -> Checksums;
+    /// NaN where there is none.
+    #[wasm_bindgen(method)]
+    pub(crate) fn of(this: &Checksums, state: &JsValue) -> f64;
+}
+
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_name = setTimeout)]

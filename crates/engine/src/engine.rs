@@ -64,6 +64,8 @@ pub struct Engine<A> {
     pub(crate) pulling: bool,
     /// Not before this may a snapshot be asked for again.
     pub(crate) snapshot_after: Millis,
+    /// How long the last one had to wait for the next.
+    pub(crate) snapshot_wait_ms: u64,
     pub(crate) snapshot_wanted: Wanted,
     /// No push before this, after the server said it was busy.
     pub(crate) push_after: Option<Millis>,
@@ -126,6 +128,7 @@ impl<A: Clone> Engine<A> {
             reading: None,
             pulling: false,
             snapshot_after: Millis(0),
+            snapshot_wait_ms: 0,
             snapshot_wanted: Wanted::No,
             push_after: None,
             outputs: VecDeque::new(),
@@ -173,6 +176,7 @@ impl<A: Clone> Engine<A> {
             }
             Input::SnapshotUnreadable => self.ask_for_snapshot(now),
             Input::FoldFailed(seq) => self.fold_failed(now, seq),
+            Input::StateAsked => self.ask_for_snapshot(now),
             Input::TimedOut => self.timed_out(now),
             Input::Closed => self.close(),
         }
@@ -192,7 +196,7 @@ impl<A: Clone> Engine<A> {
     pub fn poll_timeout(&self) -> Option<Millis> {
         // What cannot be done yet must not keep a timer spinning.
         let mut due = self.link.due().filter(|_| self.ready);
-        if self.link.is_online() {
+        if self.is_online() {
             let mut no_later_than = |at: Millis| due = Some(due.map_or(at, |due| due.min(at)));
             if let Some(at) = self.push_after {
                 no_later_than(at);

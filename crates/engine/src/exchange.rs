@@ -7,7 +7,7 @@ use twinstore_protocol::{Cursor, N};
 use crate::link::{Link, retry_delay_ms};
 use crate::outbox::Pending;
 use crate::snapshot::Wanted;
-use crate::{Engine, Entry, Frame, Id, Millis, Output, Progress, Standing};
+use crate::{Engine, Entry, Frame, Id, LinkLimits, Millis, Output, Progress, Standing};
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn connect(&mut self, now: Millis) {
@@ -129,13 +129,21 @@ impl<A: Clone> Engine<A> {
 
     /// Asks for the state, but not too often: a model that never folds here must not become a storm.
     pub(crate) fn ask_for_snapshot(&mut self, now: Millis) {
-        if !self.link.is_online() || now < self.snapshot_after {
+        if !self.is_online() || now < self.snapshot_after {
             self.snapshot_wanted = Wanted::From(self.snapshot_after);
             return;
         }
+        let LinkLimits { snapshot_ms_min, snapshot_ms_max, .. } = self.config.limits.link;
+        let calm = now >= self.snapshot_after.plus(snapshot_ms_max);
+        let wait_ms = if calm { snapshot_ms_min } else { self.snapshot_wait_ms * 2 };
+        self.snapshot_wait_ms = wait_ms.clamp(snapshot_ms_min, snapshot_ms_max);
         self.snapshot_wanted = Wanted::Asked;
-        self.snapshot_after = now.plus(self.config.limits.link.snapshot_ms_min);
-        self.transmit_pull(None);
+        self.snapshot_after = now.plus(self.snapshot_wait_ms);
+        if self.leads {
+            self.transmit_pull(None);
+        } else {
+            self.outputs.push_back(Output::AskLeader);
+        }
     }
 
     /// Sends the next push: at once when none is under way, else what was gathered until its answer.

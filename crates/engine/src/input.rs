@@ -84,6 +84,8 @@ pub enum Input<A> {
     SnapshotUnreadable,
     /// An accepted event threw in this client's reducer, or led to another state than in the server's.
     FoldFailed(Seq),
+    /// A tab that follows needs the server's state.
+    StateAsked,
     /// The time that [`crate::Engine::poll_timeout`] gave has come.
     TimedOut,
     /// The app is done with this twin.

@@ -26,6 +26,8 @@ pub struct LinkLimits {
     pub snapshot_bytes_max: usize,
     /// The shortest time between two snapshots asked for because something did not fold.
     pub snapshot_ms_min: u64,
+    /// The longest: each one that comes soon after another doubles the wait.
+    pub snapshot_ms_max: u64,
 }
 
 impl Default for Limits {
@@ -40,6 +42,7 @@ impl Default for Limits {
                 answer_ms_max: 10_000,
                 snapshot_bytes_max: 256 << 20,
                 snapshot_ms_min: 5_000,
+                snapshot_ms_max: 60_000,
             },
         }
     }

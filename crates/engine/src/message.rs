@@ -1,6 +1,6 @@
 //! What the server says, as far as the engine asks. `docs/PROTOCOL.md` has the whole frames, `wire.rs` the way here.
 
-use twinstore_protocol::{Chain, LogId, N, Rejection, Seq, WireLimits, code};
+use twinstore_protocol::{Chain, Check, LogId, N, Rejection, Seq, WireLimits, code};
 
 use crate::{HeldReason, Id};
 
@@ -56,6 +56,8 @@ pub struct Events<A> {
     pub after: Seq,
     /// One after the other.
     pub events: Vec<Event<A>>,
+    /// The checksum of the state that they lead to.
+    pub check: Option<Check>,
 }
 
 /// One event. Without `action` and `error` it is the one that was pushed here; without `id` another's rejection.

@@ -30,6 +30,16 @@ pub enum Output<A> {
     Advance(usize),
     /// Change the state.
     Rebase(Rebase<A>),
+    /// Compare the checksum of the confirmed state, which stands at this place. Where it is another one, answered
+    /// by `Input::FoldFailed`.
+    Compare {
+        /// The place.
+        seq: Seq,
+        /// The checksum in the server.
+        sum: u64,
+    },
+    /// As a tab that follows: ask the leader for the server's state. Not answered; its parts come as frames.
+    AskLeader,
     /// Tell the app.
     Notify(Notice<A>),
 }
@@ -131,7 +141,8 @@ pub enum Notice<A> {
         /// The action.
         action: A,
     },
-    /// An accepted event did not fold here as in the server; the state is being taken from there.
+    /// An accepted event did not fold here as in the server; the state is being taken from there. Told once
+    /// until it is here.
     Diverged(Seq),
     /// The server was reset or restored from a backup; this many actions are held.
     Reset(usize),

@@ -3,7 +3,7 @@
 //! Keeps I1 (the visible state is the fold of the confirmed and the shown), I2 (a cursor never goes back)
 //! and I3 (every verdict is told, once).
 
-use twinstore_protocol::{Cursor, N, Rejection, Seq};
+use twinstore_protocol::{Check, Cursor, N, Rejection, Seq};
 
 use crate::link::Link;
 use crate::outbox::Pending;
@@ -33,7 +33,11 @@ impl<A: Clone> Engine<A> {
             Message::Failed => greeting || self.link.is_online(),
             // To a tab that follows its leader passes these on.
             Message::Events(_) | Message::Verdicts(_) => self.is_online(),
-            Message::Snapshot(_) | Message::Refused { .. } | Message::Pong(_) => {
+            // What brought the leader up to date is nothing to a tab whose state is right.
+            Message::Snapshot(_) => {
+                self.is_online() && (self.leads || self.snapshot_wanted != Wanted::No)
+            }
+            Message::Refused { .. } | Message::Pong(_) => {
                 self.link.is_online()
             }
         };
@@ -109,8 +113,14 @@ impl<A: Clone> Engine<A> {
         if !same_log || frame.after > place {
             return self.pull();
         }
+        let end = Seq(frame.after.0 + frame.events.len() as u64);
         let fresh: Vec<_> = frame.events.into_iter().filter(|e| e.seq > place).collect();
-        let Some(last) = fresh.last() else { return };
+        let Some(last) = fresh.last() else {
+            if end == place {
+                self.compare(frame.check);
+            }
+            return;
+        };
         let gap_free = fresh.iter().zip(place.0 + 1..).all(|(event, seq)| event.seq.0 == seq);
         // An event that came short is one of ours; should we not have it, the pull brings it whole.
         if !gap_free || fresh.iter().any(|e| is_short(e) && self.pending_for(e).is_none()) {
@@ -122,6 +132,16 @@ impl<A: Clone> Engine<A> {
         let cursor = Cursor { log: frame.log, seq: last.seq, chain: last.chain.clone() };
         self.pulling = false;
         self.apply_events(fresh, cursor);
+        self.compare(frame.check);
+    }
+
+    /// I9: the confirmed state stands where the server's does. Only like is compared with like; what is known to
+    /// be wrong is not looked at again.
+    fn compare(&mut self, check: Option<Check>) {
+        let Some(Check { schema, sum }) = check else { return };
+        if schema == self.config.schema && self.snapshot_wanted == Wanted::No {
+            self.outputs.push_back(Output::Compare { seq: self.place(), sum });
+        }
     }
 
     /// A newer app's events are not folded here. What they accept stays shown until the app is reloaded.
@@ -290,7 +310,9 @@ impl<A: Clone> Engine<A> {
     }
 
     pub(crate) fn fold_failed(&mut self, now: Millis, seq: Seq) {
-        self.outputs.push_back(Output::Notify(Notice::Diverged(seq)));
+        if self.snapshot_wanted == Wanted::No {
+            self.outputs.push_back(Output::Notify(Notice::Diverged(seq)));
+        }
         self.ask_for_snapshot(now);
     }
 

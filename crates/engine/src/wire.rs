@@ -65,7 +65,8 @@ impl<A: Clone> Engine<A> {
             }
             Incoming::Events(e) => {
                 let events = e.events.into_iter().map(|event| self.read_event(event)).collect();
-                (e.stream, Message::Events(Events { log: e.log, after: e.after, events }))
+                let (log, after, check) = (e.log, e.after, e.check);
+                (e.stream, Message::Events(Events { log, after, events, check }))
             }
             Incoming::Snapshot(p) => {
                 let part = SnapshotPart {

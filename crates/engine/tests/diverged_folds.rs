@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Page, Server};
-use twinstore_engine::Input;
+use twinstore_engine::{Input, LinkState};
 use twinstore_protocol::Seq;
 
 fn diverged(now: u64, page: &mut Page) {
@@ -53,8 +53,115 @@ fn not_too_often() {
         page.lose_sent();
     }
     assert_eq!(asked, 2);
-    page.pass_time(10_000);
+    page.pass_time(15_000);
     assert_eq!(page.sent(), ["pull nothing"], "what was put off is asked in the end");
+    assert_eq!(page.notices, ["diverged seq1"], "and told once");
+}
+
+#[test]
+fn ever_less_often_until_it_is_calm() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    let mut asked = Vec::new();
+    for now in (0..200_000).step_by(1_000) {
+        diverged(now, &mut page);
+        if !page.sent().is_empty() {
+            asked.push(now);
+        }
+        page.exchange(now, &mut server);
+    }
+    assert_eq!(asked, [0, 5_000, 15_000, 35_000, 75_000, 135_000, 195_000]);
+    let calm = 400_000;
+    diverged(calm, &mut page);
+    page.exchange(calm, &mut server);
+    diverged(calm + 5_000, &mut page);
+    assert_eq!(page.sent(), ["pull nothing"], "a new trouble is not the old one");
+}
+
+#[test]
+fn a_state_that_is_not_the_servers_is_found_and_healed() {
+    let mut server = Server::new();
+    server.append("b", 11);
+    let mut page = Page::online("a", &mut server);
+    page.confirmed.push(99);
+    page.visible.push(99);
+    server.append("b", 12);
+    page.dispatch(0, 1);
+    page.lose_sent();
+    page.hear(0, &server);
+    assert_eq!(page.notices, ["diverged seq2"]);
+    assert_eq!(page.sent(), ["pull nothing"]);
+    page.exchange(0, &mut server);
+    assert_eq!(page.visible, [11, 12, 1]);
+    assert_eq!(page.disk.base.as_deref(), Some([11, 12].as_slice()));
+    page.reconnect(1, &mut server);
+    assert_eq!(server.state(), [11, 12, 1], "what was pending is not lost");
+}
+
+#[test]
+fn one_lead_astray_by_its_own_actions_is_found_too() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    page.confirmed.push(99);
+    page.visible.insert(0, 99);
+    page.dispatch(0, 1);
+    page.exchange(0, &mut server);
+    assert_eq!(page.notices, ["confirmed 1 n1 seq1", "diverged seq1"]);
+    assert_eq!(page.visible, [1]);
+}
+
+#[test]
+fn only_like_is_compared_with_like() {
+    let mut server = Server::new();
+    server.append("b", 11);
+    let mut page = Page::online("a", &mut server);
+    page.confirmed.push(99);
+    page.visible.push(99);
+    server.append("b", 12);
+    server.schema = 2;
+    page.hear(0, &server);
+    assert!(page.notices.is_empty(), "{:?}", page.notices);
+}
+
+#[test]
+fn who_lacks_no_event_compares_too() {
+    let mut server = Server::new();
+    server.append("b", 11);
+    let mut page = Page::online("a", &mut server);
+    page.confirmed.push(99);
+    page.visible.push(99);
+    page.receive(0, server.nothing_new());
+    assert_eq!(page.notices, ["diverged seq1"]);
+    page.exchange(0, &mut server);
+    assert_eq!(page.visible, [11]);
+}
+
+#[test]
+fn a_tab_that_follows_asks_its_leader_and_takes_what_that_passes_on() {
+    let mut server = Server::new();
+    server.append("b", 11);
+    let mut leader = Page::online("a", &mut server);
+    let mut page = Page::load("c", leader.disk.clone(), false);
+    page.feed(0, Input::Led(false));
+    page.feed(0, Input::Relayed { online: true, schema: 1 });
+    page.feed(0, Input::Connected);
+    assert_eq!(page.engine.status().link, LinkState::Online);
+    let snapshot = server.parts(&page.id.clone());
+    for part in snapshot.clone() {
+        page.receive(0, part);
+    }
+    assert_eq!(page.rebases, 1, "a state that nobody asked for is not taken: {}", page.rebases);
+    page.confirmed.push(99);
+    page.visible.push(99);
+    page.receive(0, server.nothing_new());
+    assert_eq!((page.asked_leader, page.notices.len()), (1, 1));
+    leader.feed(0, Input::StateAsked);
+    assert_eq!(leader.sent(), ["pull nothing"]);
+    for part in snapshot {
+        page.receive(0, part);
+    }
+    assert_eq!(page.visible, [11]);
+    assert_eq!(page.disk.base, None, "its leader writes");
 }
 
 #[test]

@@ -57,5 +57,5 @@ fn the_state_changes_before_it_is_told() {
     page.dispatch(0, 1);
     let push = page.wire.pop_front().expect("it is on its way");
     let [events] = server.receive(common::lower(push)).try_into().expect("one frame");
-    assert_eq!(page.orders(0, events), ["apply", "persist", "notify"]);
+    assert_eq!(page.orders(0, events), ["apply", "persist", "notify", "compare"]);
 }

@@ -14,7 +14,7 @@ mod message;
 pub use ids::{Chain, ClientId, LogId, N, Seq, StreamId, StreamIdError};
 pub use limits::WireLimits;
 pub use message::{
-    ClientFrom, ClientRow, Cursor, Entry, ErrorFrame, Event, Events, Hello, Leave, Ping, Pong,
+    Check, ClientFrom, ClientRow, Cursor, Entry, ErrorFrame, Event, Events, Hello, Leave, Ping, Pong,
     Pull, Push, Refused, Rejection, RejectionRow, SnapshotBody, SnapshotPart, VerdictRow, Verdicts,
     Welcome, code, tag,
 };

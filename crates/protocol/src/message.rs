@@ -292,6 +292,18 @@ pub struct Events<A> {
     pub after: Seq,
     /// The events; the last one's place is the cursor's next.
     pub events: Vec<Event<A>>,
+    /// What the state is to be compared with that they lead to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Check>,
+}
+
+/// The checksum of a state (docs/PROTOCOL.md). Only clients of that schema compare theirs with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The schema of the model that folded the state.
+    pub schema: u32,
+    /// The checksum, below 2^52.
+    pub sum: u64,
 }
 
 /// One part of a state. The parts' `data`, joined, is the JSON text of a [`SnapshotBody`].

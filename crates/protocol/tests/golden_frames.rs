@@ -33,6 +33,7 @@ fn server_frames() {
     check::<Events<Value>>("events", tag::EVENTS);
     check::<Events<Value>>("events-own", tag::EVENTS);
     check::<Events<Value>>("events-other", tag::EVENTS);
+    check::<Events<Value>>("events-check", tag::EVENTS);
     check::<SnapshotPart>("snapshot", tag::SNAPSHOT);
     check::<Verdicts>("verdicts", tag::VERDICTS);
     check::<Refused>("refused", tag::REFUSED);

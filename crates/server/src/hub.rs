@@ -165,6 +165,7 @@ mod tests {
         let (mut hub, (address, mut mailbox)) = (Hub::default(), mailbox());
         hub.subscribe(&stream, SessionId(1), address);
         let commit = Commit::new(stream.clone(), LogId("l".to_owned()), Seq(4), Vec::new());
+        let commit = Arc::new(commit);
         for _ in 0..=limits::SOCKET_QUEUE_COMMITS {
             hub.publish(&commit);
         }

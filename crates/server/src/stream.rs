@@ -205,7 +205,9 @@ impl<T: Clone> Worker<T> {
         }
         let log = replica.log.clone().unwrap_or_else(|| self.config.new_log.clone());
         let chain = batch.chain().clone();
-        let (append, commit) = batch.finish(&self.config.stream, log);
+        // I9: once a batch, since it costs what changed.
+        let check = if replica.compared { replica.check(&self.config) } else { None };
+        let (append, commit) = batch.finish(&self.config.stream, log, check);
         self.outputs.push_back(Output::Append(append));
         self.phase = Phase::Appending(replica, Flight { commit, chain, settling });
     }

@@ -20,6 +20,7 @@ export const MODELS = {
   workout: 'examples/workout/dist/model.js',
   journal: 'tests/e2e/models/journal.js',
   tally: 'tests/e2e/models/tally.js',
+  clock: 'tests/e2e/models/clock.js',
 }
 
 /** The backend under test. `www`: a folder to serve; `batchMax`: the most actions in one commit. */

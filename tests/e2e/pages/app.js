@@ -10,6 +10,7 @@ import { createTwin, init } from 'twinstore'
 const MODULES = {
   journal: '/models/journal.js',
   tally: '/models/tally.js',
+  clock: '/models/clock.js',
   salesOrder: '/examples/sales-order/reducer.js',
   workout: '/examples/workout/dist/model.js',
 }

@@ -40,6 +40,11 @@ pub(crate) const ACTION_BYTES: u32 = 10;
 /// How often the server wants pings.
 pub(crate) const PING_MS: u32 = 20_000;
 
+/// The checksum of a state; that its order counts is all that matters here.
+pub(crate) fn sum(state: &[Action]) -> u64 {
+    state.iter().fold(0, |sum, action| (sum * 31 + action + 1) % (1 << 52))
+}
+
 pub(crate) fn rejected(action: Action) -> bool {
     action.is_multiple_of(7)
 }

@@ -8,7 +8,7 @@ use twinstore_protocol::{ClientId, Cursor, N};
 
 use super::text::{kind, read_snapshot, render, render_frame};
 use super::wire::{lift, lower};
-use super::{ACTION_BYTES, Action, Server, Value, action, config, stream};
+use super::{ACTION_BYTES, Action, Server, Value, action, config, stream, sum};
 
 /// What lies on a device's disk.
 #[derive(Clone, Default)]
@@ -37,6 +37,8 @@ pub(crate) struct Page {
     pub(crate) rebases: usize,
     /// What entered the store with its verdict, in order.
     pub(crate) entered: Vec<Action>,
+    /// How often it asked its leader for the server's state.
+    pub(crate) asked_leader: usize,
     /// The disk answers when it is told to.
     pub(crate) slow_disk: bool,
     /// The text of a snapshot is read when the test says so.
@@ -90,6 +92,7 @@ impl Page {
             advances: 0,
             rebases: 0,
             entered: Vec::new(),
+            asked_leader: 0,
             slow_disk: false,
             slow_reader: false,
             text: None,
@@ -205,6 +208,12 @@ impl Page {
             }
             Output::Advance(count) => self.advance(count),
             Output::Rebase(rebase) => self.rebase(rebase),
+            Output::Compare { seq, sum: theirs } => {
+                if sum(&self.confirmed) != theirs {
+                    inputs.push_back(Input::FoldFailed(seq));
+                }
+            }
+            Output::AskLeader => self.asked_leader += 1,
             Output::Notify(notice) => self.notices.push(render(&notice)),
         }
     }

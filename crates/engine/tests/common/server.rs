@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use twinstore_engine::wire::{Incoming, Outgoing};
 use twinstore_protocol::*;
 
-use super::{Action, PING_MS, rejected, rejection, stream};
+use super::{Action, PING_MS, rejected, rejection, stream, sum};
 
 /// The server: a log, and what it knows of each client.
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Server {
     pub(crate) snapshot_beyond: usize,
     pub(crate) refuse: BTreeMap<Action, &'static str>,
     pub(crate) limits: WireLimits,
+    /// Of its model.
+    pub(crate) schema: u32,
     /// Rejections are told to everyone as to those who did not name their client.
     pub(crate) anonymous_rejections: bool,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new() -> Self {
         let limits = WireLimits { batch_actions: 3, ..WireLimits::DEFAULT };
-        Self { name: "log1".into(), snapshot_beyond: usize::MAX, limits, ..Self::default() }
+        Self { name: "log1".into(), snapshot_beyond: usize::MAX, limits, schema: 1, ..Self::default() }
     }
 
     pub(crate) fn state(&self) -> Vec<Action> {
@@ -82,7 +84,8 @@ impl Server {
         }
         let events = range.map(|i| self.event(i, short != Some(&self.log[i].0))).collect();
         let log = LogId(self.name.clone());
-        vec![Incoming::Events(Events { stream: stream(), log, after, events })]
+        let check = Some(Check { schema: self.schema, sum: sum(&self.state()) });
+        vec![Incoming::Events(Events { stream: stream(), log, after, events, check })]
     }
 
     fn snapshot(&self, clients: &[ClientFrom]) -> Vec<Incoming<Action>> {
@@ -107,7 +110,7 @@ impl Server {
                 log: self.log_id(),
                 seq,
                 chain: self.chain(seq),
-                schema: 1,
+                schema: self.schema,
                 part,
                 parts: 2,
                 data,
@@ -145,7 +148,7 @@ impl Server {
             head: self.head(),
             reset: known == Some(false),
             clients: self.rows(&hello.clients),
-            schema: 1,
+            schema: self.schema,
             model: "m".into(),
             limits: self.limits,
             ping_ms: PING_MS,
@@ -221,6 +224,13 @@ impl Server {
         self.events(after, Some(client))
     }
 
+    /// What a client is sent that lacks no event.
+    pub(crate) fn nothing_new(&self) -> Incoming<Action> {
+        let check = Some(Check { schema: self.schema, sum: sum(&self.state()) });
+        let log = LogId(self.name.clone());
+        Incoming::Events(Events { stream: stream(), log, after: self.head(), events: vec![], check })
+    }
+
     /// The same, an event a frame.
     pub(crate) fn one_by_one(&self, after: Seq) -> Vec<Incoming<Action>> {
         let log = || LogId(self.name.clone());
@@ -229,6 +239,7 @@ impl Server {
             log: log(),
             after: Seq(i as u64),
             events: vec![self.event(i, true)],
+            check: None,
         };
         (index(after)..self.log.len()).map(frame).map(Incoming::Events).collect()
     }

@@ -70,6 +70,8 @@ pub(crate) fn kind(output: &Output<Value>) -> &'static str {
         Output::Transmit(_) => "transmit",
         Output::ReadSnapshot(_) => "read",
         Output::Advance(_) | Output::Rebase(_) => "apply",
+        Output::Compare { .. } => "compare",
+        Output::AskLeader => "ask",
         Output::Notify(_) => "notify",
     }
 }

@@ -11,6 +11,7 @@ pub(crate) fn lift(message: Incoming<Action>) -> Incoming<Value> {
             stream: events.stream,
             log: events.log,
             after: events.after,
+            check: events.check,
             events: events
                 .events
                 .into_iter()

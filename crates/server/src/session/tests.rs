@@ -58,7 +58,7 @@ fn an_empty_welcome_is_the_golden_one() {
     let mut session = twin();
     session.handle_input(Input::Frame(&golden("hello-new")));
     outputs(&mut session);
-    let page = Page { log: None, after: Seq(0), events: Vec::new(), live: true };
+    let page = Page { log: None, after: Seq(0), events: Vec::new(), live: true, check: None };
     let joined = Joined {
         log: None,
         head: Seq(0),
@@ -79,7 +79,7 @@ fn answers_to_what_was_asked_before_a_second_hello_are_not_sent() {
         session.handle_input(Input::Frame(&golden(frame)));
     }
     outputs(&mut session);
-    let page = || Page { log: Some(log()), after: Seq(0), events: Vec::new(), live: true };
+    let page = || Page { log: Some(log()), after: Seq(0), events: Vec::new(), live: true, check: None };
     let joined = || Joined {
         log: Some(log()),
         head: Seq(0),
@@ -101,10 +101,10 @@ fn commits_are_not_heard_before_the_answer_they_lie_in() {
     let mut session = twin();
     session.handle_input(Input::Frame(&golden("hello-new")));
     outputs(&mut session);
-    let commit = || Commit::new(stream(), log(), Seq(0), Vec::new());
+    let commit = || Arc::new(Commit::new(stream(), log(), Seq(0), Vec::new()));
     session.handle_input(Input::Committed(commit()));
     assert!(outputs(&mut session).is_empty());
-    let page = Page { log: None, after: Seq(0), events: Vec::new(), live: true };
+    let page = Page { log: None, after: Seq(0), events: Vec::new(), live: true, check: None };
     session.handle_input(answer(Answer::Page(page)));
     session.handle_input(Input::Committed(commit()));
     assert_eq!(outputs(&mut session).len(), 1);

@@ -281,12 +281,13 @@ impl Twin {
 
     fn page(&mut self, stream: &StreamId, page: &Page, outputs: &mut Outputs) {
         let Some(state) = self.streams.get_mut(stream) else { return };
+        // A client that lacks nothing has a state to compare, too.
         if let Some(log) = &page.log
-            && !page.events.is_empty()
+            && (!page.events.is_empty() || page.check.is_some())
         {
             let texts: Vec<_> = page.events.iter().map(|event| state.stored(event)).collect();
             let texts = texts.iter().map(String::as_str);
-            send(events_frame(stream, log, page.after, texts), outputs);
+            send(events_frame(stream, log, page.after, texts, page.check), outputs);
         }
         match page.events.last() {
             Some(last) if !page.live => {
@@ -362,8 +363,7 @@ impl Stream {
             return commit.for_others();
         }
         let text = |decided| self.decided(id, decided);
-        let texts = commit.events.iter().map(text);
-        events_frame(&commit.stream, &commit.log, commit.after, texts).into()
+        commit.frame(commit.events.iter().map(text))
     }
 
     fn decided<'a>(&self, id: SessionId, decided: &'a Decided) -> &'a str {

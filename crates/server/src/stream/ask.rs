@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use twinstore_protocol::{ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq, VerdictRow};
+use twinstore_protocol::{Check, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq, VerdictRow};
 
 use super::commit::Commit;
 use crate::action::{ActionText, Refusal};
@@ -194,6 +194,8 @@ pub struct Page {
     pub events: Vec<StoredEvent>,
     /// Whether the head is reached: what follows is sent unasked.
     pub live: bool,
+    /// The checksum of the state at the head, where that is reached.
+    pub check: Option<Check>,
 }
 
 /// What became of a submission.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId, code};
+use twinstore_protocol::{Chain, Check, ClientId, LogId, N, Rejection, Seq, StreamId, code};
 
 use super::ask::{
     Answer, Ask, Command, Number, Outcome, Refused, SessionId, Submission, Submitted,
@@ -189,7 +189,12 @@ impl Batch {
     }
 
     /// The append, and what is told once it is durable.
-    pub(super) fn finish(self, stream: &StreamId, log: LogId) -> (Append, Arc<Commit>) {
+    pub(super) fn finish(
+        self,
+        stream: &StreamId,
+        log: LogId,
+        check: Option<Check>,
+    ) -> (Append, Arc<Commit>) {
         let append = Append {
             stream: stream.clone(),
             log: log.clone(),
@@ -197,7 +202,9 @@ impl Batch {
             events: self.events.iter().map(|decided| decided.event.clone()).collect(),
             records: self.records.into_iter().collect(),
         };
-        (append, Commit::new(stream.clone(), log, self.after, self.events))
+        let mut commit = Commit::new(stream.clone(), log, self.after, self.events);
+        commit.check = check;
+        (append, Arc::new(commit))
     }
 
     /// Takes the entries of a submission for as long as there is room.

@@ -1,9 +1,9 @@
 //! What one append made durable, as everyone who listens is told of it: encoded once.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use axum::extract::ws::Utf8Bytes;
-use twinstore_protocol::{LogId, Seq, StreamId, tag};
+use twinstore_protocol::{Check, LogId, Seq, StreamId, tag};
 
 use super::ask::SessionId;
 use crate::event::{StoredEvent, json, push};
@@ -23,6 +23,8 @@ pub struct Commit {
     pub after: Seq,
     /// The events.
     pub events: Vec<Decided>,
+    /// The checksum of the state that they led to, where twins compare theirs with it.
+    pub check: Option<Check>,
     for_others: OnceLock<Text>,
     bytes: usize,
 }
@@ -47,9 +49,9 @@ pub struct Decided {
 impl Commit {
     /// Puts the events of an append together.
     #[must_use]
-    pub fn new(stream: StreamId, log: LogId, after: Seq, events: Vec<Decided>) -> Arc<Self> {
+    pub fn new(stream: StreamId, log: LogId, after: Seq, events: Vec<Decided>) -> Self {
         let bytes = events.iter().map(Decided::bytes).sum();
-        Arc::new(Self { stream, log, after, events, for_others: OnceLock::new(), bytes })
+        Self { stream, log, after, events, check: None, for_others: OnceLock::new(), bytes }
     }
 
     /// The frame for a twin that submitted none of it and waits for nobody's rejections.
@@ -57,9 +59,14 @@ impl Commit {
     pub fn for_others(&self) -> Text {
         let frame = || {
             let texts = self.events.iter().map(Decided::for_others);
-            events_frame(&self.stream, &self.log, self.after, texts).into()
+            self.frame(texts)
         };
         self.for_others.get_or_init(frame).clone()
+    }
+
+    /// The frame of these events, each in the form that its reader is to have.
+    pub fn frame<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Text {
+        events_frame(&self.stream, &self.log, self.after, texts, self.check).into()
     }
 
     /// About how many bytes telling it takes.
@@ -101,6 +108,7 @@ pub fn events_frame<'a>(
     log: &LogId,
     after: Seq,
     texts: impl Iterator<Item = &'a str>,
+    check: Option<Check>,
 ) -> String {
     let mut frame = String::new();
     push(
@@ -119,7 +127,11 @@ pub fn events_frame<'a>(
         }
         frame.push_str(text);
     }
-    frame.push_str("]}");
+    frame.push(']');
+    if let Some(check) = check {
+        push(&mut frame, format_args!(r#","check":{}"#, json(&check)));
+    }
+    frame.push('}');
     frame
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use twinstore_protocol::{Chain, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq};
+use twinstore_protocol::{Chain, Check, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq};
 
 use super::Config;
 use super::ask::{Answer, Join, Joined, Missing, Page, State};
@@ -25,6 +25,8 @@ pub(super) struct Replica {
     pub(super) since_snapshot: u64,
     /// The state's text at a place, for the many that join at once.
     text: Option<(Seq, Arc<str>)>,
+    /// Twins have joined: their commits carry checksums, which others have no use for.
+    pub(super) compared: bool,
 }
 
 impl Replica {
@@ -42,6 +44,7 @@ impl Replica {
             clients: BTreeMap::new(),
             since_snapshot,
             text: None,
+            compared: false,
         })
     }
 
@@ -66,6 +69,7 @@ impl Replica {
     }
 
     pub(super) fn join(&mut self, config: &Config, join: &Join) -> Result<Joined, Broken> {
+        self.compared = true;
         let rows = self.rows(config, &join.clients)?;
         let held = match &join.cursor {
             Some(cursor) => self.holds(config, cursor)?,
@@ -108,13 +112,20 @@ impl Replica {
         clients.iter().map(row).collect()
     }
 
-    pub(super) fn page(&self, config: &Config, after: Seq) -> Result<Page, Broken> {
+    pub(super) fn page(&mut self, config: &Config, after: Seq) -> Result<Page, Broken> {
         let page =
             crate::log::Page { events: config.limits.page_events, bytes: limits::PAGE_BYTES };
         let mut events = config.log.read(&config.stream, after, page)?;
         events.retain(|event| event.seq <= self.seq);
         let reached = events.last().map_or(after, |event| event.seq);
-        Ok(Page { log: self.log.clone(), after, events, live: reached >= self.seq })
+        let live = reached >= self.seq;
+        let check = if live && self.seq > Seq(0) { self.check(config) } else { None };
+        Ok(Page { log: self.log.clone(), after, events, live, check })
+    }
+
+    /// The checksum of the state, the batch under way included.
+    pub(super) fn check(&mut self, config: &Config) -> Option<Check> {
+        Some(Check { schema: config.model.schema, sum: self.reducer.checksum()? })
     }
 
     pub(super) fn watch(&mut self, records: bool) -> Result<Answer, Broken> {
