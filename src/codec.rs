@@ -110,10 +110,9 @@ pub(crate) fn decode(engine: &Engine<JsValue>, frame: &Fields) -> Option<Message
         tag::EVENTS => Message::Events(Events {
             log: LogId(frame.str("log")),
             after: seq(frame, "after"),
-            check: frame.object("check").map(|check| Check {
-                schema: small(&check, "schema"),
-                sum: check.count("sum"),
-            }),
+            check: frame
+                .object("check")
+                .map(|check| Check { schema: small(&check, "schema"), sum: check.count("sum") }),
             events: all(frame, "events", |event| {
                 let action = event.get("action");
                 Event {

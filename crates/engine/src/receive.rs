@@ -37,9 +37,7 @@ impl<A: Clone> Engine<A> {
             Message::Snapshot(_) => {
                 self.is_online() && (self.leads || self.snapshot_wanted != Wanted::No)
             }
-            Message::Refused { .. } | Message::Pong(_) => {
-                self.link.is_online()
-            }
+            Message::Refused { .. } | Message::Pong(_) => self.link.is_online(),
         };
         // A frame that was read before its socket was closed says nothing any more.
         if !expected || !self.ready {

@@ -94,7 +94,8 @@ fn a_state_that_is_not_the_servers_is_found_and_healed() {
     page.exchange(0, &mut server);
     assert_eq!(page.visible, [11, 12, 1]);
     assert_eq!(page.disk.base.as_deref(), Some([11, 12].as_slice()));
-    page.reconnect(1, &mut server);
+    page.cut(1);
+    page.reconnect(2, &mut server);
     assert_eq!(server.state(), [11, 12, 1], "what was pending is not lost");
 }
 

@@ -25,7 +25,13 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new() -> Self {
         let limits = WireLimits { batch_actions: 3, ..WireLimits::DEFAULT };
-        Self { name: "log1".into(), snapshot_beyond: usize::MAX, limits, schema: 1, ..Self::default() }
+        Self {
+            name: "log1".into(),
+            snapshot_beyond: usize::MAX,
+            limits,
+            schema: 1,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn state(&self) -> Vec<Action> {
@@ -228,7 +234,13 @@ impl Server {
     pub(crate) fn nothing_new(&self) -> Incoming<Action> {
         let check = Some(Check { schema: self.schema, sum: sum(&self.state()) });
         let log = LogId(self.name.clone());
-        Incoming::Events(Events { stream: stream(), log, after: self.head(), events: vec![], check })
+        Incoming::Events(Events {
+            stream: stream(),
+            log,
+            after: self.head(),
+            events: vec![],
+            check,
+        })
     }
 
     /// The same, an event a frame.

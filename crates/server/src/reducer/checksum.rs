@@ -36,7 +36,9 @@ pub fn checksum(state: &Value) -> u64 {
             total(LIST, parts)
         }
         Value::Object(fields) => {
-            let part = |(key, value): (&String, &Value)| Mix::new(FIELD).text(key).sum(checksum(value)).end();
+            let part = |(key, value): (&String, &Value)| {
+                Mix::new(FIELD).text(key).sum(checksum(value)).end()
+            };
             total(OBJECT, fields.iter().map(part))
         }
     }

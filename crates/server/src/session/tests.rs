@@ -79,7 +79,8 @@ fn answers_to_what_was_asked_before_a_second_hello_are_not_sent() {
         session.handle_input(Input::Frame(&golden(frame)));
     }
     outputs(&mut session);
-    let page = || Page { log: Some(log()), after: Seq(0), events: Vec::new(), live: true, check: None };
+    let page =
+        || Page { log: Some(log()), after: Seq(0), events: Vec::new(), live: true, check: None };
     let joined = || Joined {
         log: Some(log()),
         head: Seq(0),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use twinstore_protocol::{Check, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq, VerdictRow};
+use twinstore_protocol::{
+    Check, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq, VerdictRow,
+};
 
 use super::commit::Commit;
 use crate::action::{ActionText, Refusal};
