@@ -5,6 +5,7 @@ use twinstore_protocol::{LogId, tag};
 use super::*;
 use crate::log::StoredModel;
 use crate::stream::ask::{Ask, Joined, Missing, Page};
+use crate::stream::commit::events_frame;
 
 fn golden(name: &str) -> String {
     let path = format!("{}/../../tests/wire/v1/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -70,6 +71,15 @@ fn an_empty_welcome_is_the_golden_one() {
     let frames = outputs(&mut session);
     let [Output::Send(welcome)] = frames.as_slice() else { panic!("{frames:?}") };
     assert_eq!(welcome.as_str(), golden("welcome-empty").trim());
+}
+
+#[test]
+fn a_checksum_travels_as_in_the_golden_frame() {
+    let check = twinstore_protocol::Check { schema: 1, sum: 3_174_602_933_189_321 };
+    let log = LogId("Vq3nX0b1TzK9".to_owned());
+    let texts = [r#"{"seq":3,"chain":"c0ffee5a1b2d3e4f"}"#];
+    let frame = events_frame(&stream(), &log, Seq(2), texts.into_iter(), Some(check));
+    assert_eq!(frame, golden("events-check").trim());
 }
 
 #[test]

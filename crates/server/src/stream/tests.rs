@@ -25,6 +25,8 @@ struct World {
     log: Arc<MemoryLog>,
     ordered: Option<Append>,
     said: String,
+    /// What twins compare their states with, a commit each.
+    checks: Vec<Option<u64>>,
 }
 
 impl World {
@@ -43,7 +45,13 @@ impl World {
             new_log: LogId("L".to_owned()),
             limits: Limits { commit_entries, ..Limits::DEFAULT },
         };
-        Self { worker: Worker::new(config), log, ordered: None, said: String::new() }
+        Self {
+            worker: Worker::new(config),
+            log,
+            ordered: None,
+            said: String::new(),
+            checks: Vec::new(),
+        }
     }
 
     /// `client:n[-from] type` each, separated by commas; `client type` lets the server count.
@@ -101,6 +109,7 @@ impl World {
                 });
                 let events = events.collect::<Vec<_>>().join(", ");
                 writeln!(said, "publish {events}").expect("text");
+                self.checks.push(commit.check.map(|check| check.sum));
             }
             Output::Subscribe(to, _) => writeln!(said, "subscribe {to}").expect("text"),
             Output::Unsubscribe(_) => {}
@@ -380,6 +389,32 @@ fn cursors() {
         world.ask("a", join(Some(strange)));
         world.expect(&["subscribe a", "a <- head 2 reset true state 2"]);
     }
+}
+
+#[test]
+fn commits_carry_checksums_once_a_twin_has_joined() {
+    let sum = |n: u64| crate::reducer::checksum(&serde_json::json!({ "entities": { "n": n } }));
+    let mut world = World::new();
+    world.push("a", "c:1 add").written();
+    assert_eq!(world.checks, [None], "nobody has a state to compare");
+    world.ask("b", Ask::Join(Join { cursor: None, clients: Vec::new(), empty_too: false }));
+    world.push("a", "c:2 add, c:3 add").written();
+    world.push("a", "c:4 throw").written();
+    assert_eq!(world.checks, [None, Some(sum(3)), Some(sum(3))]);
+}
+
+#[test]
+fn what_is_caught_up_ends_with_a_checksum() {
+    let mut world = World::new();
+    world.push("a", "c:1 add, c:2 add").written();
+    let Phase::Ready(replica) = &mut world.worker.phase else { panic!("it is loaded") };
+    let mut config = world.worker.config.clone();
+    let whole = replica.page(&config, Seq(0)).expect("it reads");
+    assert!(whole.check.is_some() && whole.live);
+    assert_eq!(replica.page(&config, Seq(2)).expect("it reads").check, whole.check);
+    config.limits.page_events = 1;
+    let first = replica.page(&config, Seq(0)).expect("it reads");
+    assert_eq!((first.check, first.live), (None, false));
 }
 
 const ALL: crate::log::Page = crate::log::Page { events: 9, bytes: usize::MAX };
