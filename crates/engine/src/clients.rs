@@ -92,17 +92,6 @@ impl Clients {
             client.settled = N(0);
         }
     }
-
-    /// Whose verdicts we wait for, from which number on.
-    pub(crate) fn waiting(&self) -> Vec<Id> {
-        let mut waiting = Vec::new();
-        for (at, row) in self.0.iter().enumerate() {
-            if row.pending > 0 {
-                waiting.push(Id { client: place(at), n: row.settled.next() });
-            }
-        }
-        waiting
-    }
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "clients are few")]

@@ -281,7 +281,7 @@ impl<A: Clone> Engine<A> {
     #[must_use]
     pub fn foreseen(&self) -> Vec<A> {
         let mut actions = Vec::new();
-        for pending in self.outbox.iter().filter(|p| !p.is_held()) {
+        for pending in self.outbox.iter().filter(|p| !p.is_held() && !p.included) {
             actions.push(pending.entry.action.clone());
         }
         actions
@@ -373,6 +373,7 @@ impl<A: Clone> Engine<A> {
             // Who leads sends it as soon as it is stored, and may be gone before it says so.
             ever_sent: !self.leads && self.is_online(),
             hidden,
+            included: false,
         }
     }
 

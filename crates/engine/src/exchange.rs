@@ -16,6 +16,9 @@ impl<A: Clone> Engine<A> {
             self.link = Link::Waiting { retry_at: now, attempt: 0 };
             self.try_to_open(now);
         }
+        if self.relayed {
+            self.pull_anew();
+        }
     }
 
     pub(crate) fn disconnect(&mut self) {
@@ -127,6 +130,14 @@ impl<A: Clone> Engine<A> {
         }
     }
 
+    /// A tab that follows may have missed something: what was passed on while it did not listen is on the disk.
+    pub(crate) fn pull_anew(&mut self) {
+        if self.ready {
+            self.pulling = false;
+            self.pull();
+        }
+    }
+
     /// Asks for the state, but not too often: a model that never folds here must not become a storm.
     pub(crate) fn ask_for_snapshot(&mut self, now: Millis) {
         if !self.is_online() || now < self.snapshot_after {
@@ -231,7 +242,7 @@ impl<A: Clone> Engine<A> {
     }
 
     fn standing(&self, cursor: Option<Cursor>) -> Standing {
-        Standing { cursor, waiting: self.clients.waiting() }
+        Standing { cursor, waiting: self.outbox.waiting_for() }
     }
 
     /// The link is gone: what was under way is to be sent again, what was held back is shown from now on.

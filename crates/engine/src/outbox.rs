@@ -33,13 +33,15 @@ pub(crate) struct Pending<A> {
     pub(crate) ever_sent: bool,
     /// Held back from the store until its verdict.
     pub(crate) hidden: bool,
+    /// The confirmed state has it already, if it was accepted: kept for its verdict alone.
+    pub(crate) included: bool,
 }
 
 impl<A> Pending<A> {
     /// An action as it comes back from storage: whether it was ever sent is not known any more.
     pub(crate) fn restored(entry: Entry<A>) -> Self {
         let progress = entry.held.map_or(Progress::Queued, Progress::Held);
-        Self { entry, progress, stored: true, ever_sent: true, hidden: false }
+        Self { entry, progress, stored: true, ever_sent: true, hidden: false, included: false }
     }
 
     pub(crate) fn is_held(&self) -> bool {
@@ -48,7 +50,7 @@ impl<A> Pending<A> {
 
     /// Part of the visible state (I1).
     pub(crate) fn is_shown(&self) -> bool {
-        !self.hidden && !self.is_held()
+        !self.hidden && !self.included && !self.is_held()
     }
 }
 
@@ -182,6 +184,18 @@ impl<A: Clone> Outbox<A> {
             }
         }
         ids
+    }
+
+    /// Whose verdicts are waited for, each with the first number.
+    pub(crate) fn waiting_for(&self) -> Vec<Id> {
+        let mut first: Vec<Id> = Vec::new();
+        for id in self.list.iter().map(|p| p.entry.id) {
+            match first.iter_mut().find(|known| known.client == id.client) {
+                Some(known) => known.n = known.n.min(id.n),
+                None => first.push(id),
+            }
+        }
+        first
     }
 
     /// Shows what was held back; gives it, in order.

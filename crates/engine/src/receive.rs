@@ -41,6 +41,8 @@ impl<A: Clone> Engine<A> {
         };
         // A frame that was read before its socket was closed says nothing any more.
         if !expected || !self.ready {
+            // What the leader passes on before this tab can take it in is read from the disk then.
+            self.pulling |= !self.leads;
             return;
         }
         self.heard(now);
@@ -239,7 +241,7 @@ impl<A: Clone> Engine<A> {
         // Numbers between that are still here will never be taken: not shown as if they could be.
         if before.next() < id.n {
             for passed in self.pending_up_to(id) {
-                passed_over |= self.hold(passed, HeldReason::Skipped);
+                passed_over |= passed.n > before && self.hold(passed, HeldReason::Skipped);
             }
         }
         Told { event, pending, passed_over }

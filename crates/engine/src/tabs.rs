@@ -9,20 +9,20 @@ use twinstore_protocol::Cursor;
 
 use crate::link::Link;
 use crate::outbox::Pending;
-use crate::{Client, Engine, Entry, Id, Millis, Output, Progress, StoredState, Write};
+use crate::{Client, Engine, Entry, Millis, Output, Progress, StoredState, Write};
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn restore(&mut self, stored: StoredState<A>) {
         self.learn(&stored.settled);
-        let done = self.take_in(stored.entries);
-        if !done.is_empty() {
-            self.persist(Write { settled: done, ..Write::default() });
-        }
+        self.take_in(stored.entries);
         self.cursor = stored.cursor;
         self.head = self.place();
         self.uncompacted = stored.events.len();
         self.ready = true;
         self.rebase(stored.base, stored.events, Vec::new());
+        if self.pulling {
+            self.outputs.push_back(Output::Reread);
+        }
     }
 
     /// Storage as it is now, for a tab that missed something or leads from now on.
@@ -71,7 +71,8 @@ impl<A: Clone> Engine<A> {
     }
 
     /// What storage no longer holds is done, as its own tab was told. An own action without a verdict is stored
-    /// anew: whoever sends it gets the verdict that it has.
+    /// anew: whoever sends it gets the verdict that it has, and it is not shown beside what it led to. What was
+    /// held another tab has dropped.
     fn let_go(&mut self, stored: &[Entry<A>]) {
         let mut gone = Vec::new();
         let mut at = 0;
@@ -85,13 +86,19 @@ impl<A: Clone> Engine<A> {
                 gone.push(entry.id);
             }
         }
+        let settled = self.clients.settled(Client::OWN);
+        let mut entries = Vec::new();
         for id in gone {
-            if id.client != Client::OWN {
-                self.take_out(id);
-            } else if let Some(pending) = self.outbox.find_mut(id) {
-                pending.stored = false;
-                self.outputs.push_back(Output::Enqueue(pending.entry.clone()));
+            match self.outbox.find_mut(id) {
+                Some(own) if id.client == Client::OWN && !own.is_held() => {
+                    own.included = id.n <= settled;
+                    entries.push(own.entry.clone());
+                }
+                Some(_) | None => drop(self.take_out(id)),
             }
+        }
+        if !entries.is_empty() {
+            self.outputs.push_back(Output::Persist(Write { entries, ..Write::default() }));
         }
     }
 
@@ -138,8 +145,9 @@ impl<A: Clone> Engine<A> {
         self.arrive(entries);
     }
 
-    /// Takes in what is news. Gives what is done already, whatever a backup or a journal brings back.
-    fn take_in(&mut self, entries: Vec<Entry<A>>) -> Vec<Id> {
+    /// Takes in what is news. What is done already goes, whatever a backup or a journal brings back; but what
+    /// another tab has stored anew gets the verdict that it has.
+    fn take_in(&mut self, entries: Vec<Entry<A>>) {
         let mut news = Vec::new();
         let mut done = Vec::new();
         let mut at = 0;
@@ -147,11 +155,14 @@ impl<A: Clone> Engine<A> {
             if self.outbox.has(&entry, &mut at) {
                 continue;
             }
+            let id = entry.id;
             // What is held is kept whatever its number.
-            if entry.id.n <= self.clients.settled(entry.id.client) && entry.held.is_none() {
-                done.push(entry.id);
+            let included = id.n <= self.clients.settled(id.client) && entry.held.is_none();
+            let asked_for = self.ready && self.leads && !self.clients.is_ours(id.client);
+            if included && !asked_for {
+                done.push(id);
             } else {
-                news.push(Pending::restored(entry));
+                news.push(Pending { included, ..Pending::restored(entry) });
             }
         }
         for pending in news {
@@ -161,7 +172,9 @@ impl<A: Clone> Engine<A> {
         for id in self.outbox.merged() {
             self.take_out(id);
         }
-        done
+        if !done.is_empty() {
+            self.persist(Write { settled: done, ..Write::default() });
+        }
     }
 
     pub(crate) fn lead(&mut self, now: Millis, leads: bool) {
@@ -194,6 +207,7 @@ impl<A: Clone> Engine<A> {
 
     pub(crate) fn relay(&mut self, online: bool, schema: u32) {
         if !self.leads {
+            let news = online && !self.relayed;
             self.relayed = online;
             self.schema = schema;
             if online {
@@ -201,6 +215,8 @@ impl<A: Clone> Engine<A> {
             }
             if !online {
                 self.forget_exchange();
+            } else if news {
+                self.pull_anew();
             }
         }
     }

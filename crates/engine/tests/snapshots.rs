@@ -198,3 +198,20 @@ fn a_text_beyond_the_limit_is_not_gathered() {
     page.connect(0, &mut server);
     assert!(page.visible.is_empty(), "a snapshot of more than 20 bytes is not taken");
 }
+
+#[test]
+fn a_rejection_that_was_settled_before_the_hello_is_told_as_one() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    page.dispatch_all(0, [7, 3]);
+    page.exchange_lost(0, &mut server);
+    // The welcome says that both are settled; then the link is lost again.
+    page.feed(0, Input::Woken);
+    page.open(0);
+    let hello = page.wire.pop_front().expect("it says hello");
+    page.receive(0, server.receive(common::lower(hello)).remove(0));
+    page.cut(0);
+    server.snapshot_beyond = 0;
+    page.reconnect(0, &mut server);
+    assert_eq!(page.notices, ["rejected 7 n1 seq1: a multiple of 7", "confirmed 3 n2 seq2"]);
+}

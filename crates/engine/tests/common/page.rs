@@ -73,6 +73,15 @@ impl Page {
         page
     }
 
+    /// A tab beside one that leads.
+    pub(crate) fn following(id: &str, disk: Disk) -> Self {
+        let config = Config { leads: false, ..config(id, Limits::default()) };
+        let mut page = Self { disk, engine: Engine::new(config), ..Self::unread(id) };
+        page.restore(0);
+        page.feed(0, Input::Connected);
+        page
+    }
+
     /// A page whose storage was not read yet.
     pub(crate) fn unread(id: &str) -> Self {
         Self::with_limits(id, Limits::default())
@@ -102,12 +111,12 @@ impl Page {
 
     /// Storage is read.
     pub(crate) fn restore(&mut self, now: u64) {
-        let stored = self.read_disk();
+        let stored = self.stored();
         self.feed(now, Input::Restored(stored));
         self.rebases = 0;
     }
 
-    fn read_disk(&mut self) -> StoredState<Value> {
+    pub(crate) fn stored(&mut self) -> StoredState<Value> {
         let disk = self.disk.clone();
         let settled = disk.settled.into_iter();
         let settled =
@@ -185,7 +194,7 @@ impl Page {
                 self.disk.cursor = Some(cursor);
             }
             Output::Reread => {
-                let stored = self.read_disk();
+                let stored = self.stored();
                 inputs.push_back(Input::Reread(Some(stored)));
             }
             Output::OpenLink => self.linked = true,
