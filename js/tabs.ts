@@ -187,6 +187,8 @@ export class Tabs {
       this.#answered?.()
       this.#events.lead(true)
       this.#say('roll')
+      // Until this tab has its link, nobody has one.
+      this.#say('link', ...this.#link)
       return new Promise<void>(resolve => (this.#release = resolve))
     }
     this.#waiting.abort()

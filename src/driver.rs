@@ -318,6 +318,11 @@ impl Driver {
         let name = client.clone();
         self.storage().read_client(&name, from, gone, move |rows| {
             let Some(driver) = me.upgrade() else { return };
+            // What could not be read may not be taken for all there is.
+            let Some(rows) = rows else {
+                let _ = done.call1(&JsValue::UNDEFINED, &JsValue::FALSE);
+                return;
+            };
             let (client, entries) = {
                 let engine = &mut driver.engine.borrow_mut();
                 (engine.add_client(&client), to_entries(engine, &rows))
@@ -326,7 +331,7 @@ impl Driver {
                 true => Input::Adopted { client, entries },
                 false => Input::Arrived(entries),
             });
-            let _ = done.call0(&JsValue::UNDEFINED);
+            let _ = done.call1(&JsValue::UNDEFINED, &JsValue::TRUE);
         });
     }
 
@@ -417,6 +422,11 @@ impl Listener for Driver {
         self.host.changed();
     }
 
+    fn carried(&self) {
+        self.host.changed();
+        self.reread();
+    }
+
     fn outranked(&self) {
         self.host.noted("outranked", "", "", 0.0);
     }
@@ -425,7 +435,10 @@ impl Listener for Driver {
         let change = Change::new();
         let engine = self.engine.borrow();
         for (entry, _) in engine.pending() {
-            change.entry(&engine, entry);
+            // What other tabs have they carry along themselves.
+            if engine.leads() || engine.is_ours(entry.id.client) {
+                change.entry(&engine, entry);
+            }
         }
         if let Some(cursor) = engine.cursor().filter(|_| engine.leads()) {
             change.stands(&self.replica.confirmed(), cursor);

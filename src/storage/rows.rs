@@ -10,6 +10,7 @@ use crate::web::{Fields, float, small};
 #[wasm_bindgen(module = "/src/rows.js")]
 extern "C" {
     /// A change of what is stored.
+    #[derive(Clone)]
     pub(crate) type Change;
     #[wasm_bindgen(constructor)]
     pub(crate) fn new() -> Change;
@@ -41,6 +42,9 @@ extern "C" {
     /// Takes in another change that comes after.
     #[wasm_bindgen(method)]
     pub(super) fn join(this: &Change, other: &Change);
+    /// Takes out what another change takes out.
+    #[wasm_bindgen(method)]
+    pub(super) fn leave(this: &Change, other: &Change);
     #[wasm_bindgen(method, getter)]
     pub(super) fn rows(this: &Change) -> Array;
     /// Puts rows that were read.
@@ -170,7 +174,8 @@ pub(crate) fn to_entries(engine: &mut Engine<JsValue>, rows: &Array) -> Vec<Entr
             order: row.count("order"),
             schema: small(row, "schema"),
             bytes: small(row, "bytes"),
-            held: row.text("held").and_then(|name| HeldReason::parse(&name)),
+            // What a newer app holds this one does not send either.
+            held: row.text("held").map(|name| HeldReason::parse(&name).unwrap_or(HeldReason::Schema)),
             action: row.get("action"),
         });
     }
