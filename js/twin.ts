@@ -226,7 +226,7 @@ class TwinObject implements Twin<any, any> {
   /** With the other tabs of the same stored outbox. */
   #join(): Tabs {
     this.#host.role('follower')
-    return new Tabs(this.#options.key, this.#client.id, this.#options.schema, {
+    return new Tabs(this.#options.key, this.#client.held, this.#options.schema, {
       lead: leads => {
         this.#host.role(leads ? 'leader' : 'follower')
         this.#core.lead(leads)

@@ -175,7 +175,9 @@ pub(crate) fn to_entries(engine: &mut Engine<JsValue>, rows: &Array) -> Vec<Entr
             schema: small(row, "schema"),
             bytes: small(row, "bytes"),
             // What a newer app holds this one does not send either.
-            held: row.text("held").map(|name| HeldReason::parse(&name).unwrap_or(HeldReason::Schema)),
+            held: row
+                .text("held")
+                .map(|name| HeldReason::parse(&name).unwrap_or(HeldReason::Schema)),
             action: row.get("action"),
         });
     }

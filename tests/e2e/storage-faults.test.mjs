@@ -3,12 +3,15 @@
  * shown again after a reload where there is one, and is in the log once; the app is told.
  */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { chromium } from 'playwright-core'
+import { findBrowser } from '../../scripts/setup/browser.mjs'
 import { startBackend } from './lib/backend.mjs'
-import { launch, launchOnDisk, openApp } from './lib/browser.mjs'
+import { FLAGS, launch, openApp } from './lib/browser.mjs'
 import { startSite } from './lib/site.mjs'
 import { until } from './lib/until.mjs'
 
@@ -24,6 +27,8 @@ after(async () => {
 
 const AWAY = { url: 'ws://127.0.0.1:9/sync' }
 const texts = (who, count = 20) => Array.from({ length: count }, (_, i) => `${who} ${i}`)
+/** Random, since the database packs what repeats itself. */
+const large = text => `${text} ${randomBytes(22_500).toString('base64')}`
 const say = (app, all) => app.x((app, all) => void all.forEach(payload => app.store.dispatch({ type: 'journal/add', payload })), all)
 const durable = app => app.x(app => Promise.all(app.twin.pending().map(({ action }) => app.twin.durable(action))).then(() => true))
 const notices = (app, name) => app.x((app, name) => app.notices.filter(notice => notice.name === name), name)
@@ -151,7 +156,7 @@ test('the disk is full: localStorage takes the outbox over; that is full too: me
   const stream = 'journal/full'
   // In a profile that is not on disk there are no quotas.
   const folder = mkdtempSync(join(tmpdir(), 'twinstore-profile-'))
-  const profile = await launchOnDisk(folder)
+  const profile = await chromium.launchPersistentContext(folder, { executablePath: findBrowser().chromium, args: FLAGS })
   t.after(async () => {
     await profile.close()
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
@@ -163,14 +168,14 @@ test('the disk is full: localStorage takes the outbox over; that is full too: me
   const app = await open(true)
   await say(app, texts('before'))
   await durable(app)
-  const large = texts('full').map(text => text.padEnd(30_000))
-  await say(app, large)
+  const full = texts('full').map(large)
+  await say(app, full)
   await until('localStorage is the home', async () => (await app.status()).storage === 'localStorage')
   assert.deepEqual((await notices(app, 'storage')).map(({ storage, reason }) => [storage, reason]), [['localStorage', 'QuotaExceededError']])
   await durable(app)
   await app.reload()
-  assert.deepEqual((await app.state()).list, [...texts('before'), ...large])
-  const more = texts('more', 5).map(text => text.padEnd(30_000))
+  assert.deepEqual((await app.state()).list, [...texts('before'), ...full])
+  const more = texts('more', 10).map(large)
   await say(app, more)
   await until('localStorage is the home', async () => (await app.status()).storage === 'localStorage')
   await app.x(() => {
@@ -182,7 +187,7 @@ test('the disk is full: localStorage takes the outbox over; that is full too: me
   })
   await say(app, ['in memory'])
   await until('memory is the home', async () => (await app.status()).storage === 'memory')
-  const said = [...texts('before'), ...large, ...more, 'in memory']
+  const said = [...texts('before'), ...full, ...more, 'in memory']
   assert.deepEqual((await app.state()).list, said)
   await app.x(() => Object.keys(localStorage).filter(key => key.startsWith('filler')).forEach(key => localStorage.removeItem(key)))
   await cdp.send('Storage.overrideQuotaForOrigin', { origin: site.url })
