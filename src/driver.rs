@@ -11,7 +11,7 @@ use std::rc::{Rc, Weak};
 use js_sys::{Array, Function};
 use serde::Serialize;
 use twinstore_engine::{
-    Client, Engine, Entry, Input, LinkState, Message, Notice, Output, Progress,
+    Client, Engine, Entry, Input, LinkState, Message, Notice, Output, Progress, StoredState,
 };
 use twinstore_protocol::{N, Seq};
 use wasm_bindgen::prelude::*;
@@ -23,7 +23,7 @@ use crate::dispatch::Shell;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
 use crate::socket::{Peer, Socket};
-use crate::storage::{Change, Listener, Storage, Stored, to_entries, to_state};
+use crate::storage::{Change, Listener, Storage, Stored, to_entries, to_state, up_to_date};
 use crate::web::{Fields, float};
 
 /// One twin: everything behind the object that the app holds.
@@ -187,9 +187,14 @@ impl Driver {
             if let Some(stored) = &stored {
                 driver.host.restored(&stored.broken());
             }
-            let stored = stored.map(|stored| to_state(&mut driver.engine.borrow_mut(), &stored));
+            let stored = stored.map(|stored| driver.to_state(&stored));
             driver.feed(Input::Reread(stored));
         });
+    }
+
+    fn to_state(&self, stored: &Stored) -> StoredState<JsValue> {
+        up_to_date(&stored.entries(), &self.options);
+        to_state(&mut self.engine.borrow_mut(), stored)
     }
 
     fn read_snapshot(&self, pieces: &Array) -> Input<JsValue> {
@@ -323,6 +328,7 @@ impl Driver {
                 let _ = done.call1(&JsValue::UNDEFINED, &JsValue::FALSE);
                 return;
             };
+            up_to_date(&rows, &driver.options);
             let (client, entries) = {
                 let engine = &mut driver.engine.borrow_mut();
                 (engine.add_client(&client), to_entries(engine, &rows))
@@ -400,7 +406,7 @@ impl Peer for Driver {
 
 impl Listener for Driver {
     fn restored(&self, stored: Option<&Stored>) {
-        let state = stored.map(|stored| to_state(&mut self.engine.borrow_mut(), stored));
+        let state = stored.map(|stored| self.to_state(stored));
         self.feed(Input::Restored(state.unwrap_or_default()));
         self.is_ready.set(true);
         self.host.restored(&stored.map_or(JsValue::NULL, |stored| stored.broken().into()));

@@ -6,7 +6,7 @@
  * - an event: `{ seq, action }`, in lists by frame
  * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n }, token }`
  */
-import { actionOf, textOf } from './web.js'
+import { actionOf, mergedAction, textOf, weigh } from './web.js'
 
 /** A change of what is stored, in the making. */
 export class Change {
@@ -141,6 +141,24 @@ export class Stored {
     if (cursor === undefined) return events.length === 0 && (typeof log === 'object' || this.state === undefined)
     const isEvent = ({ seq, action } = {}, i) => isCount(seq) && seq <= cursor.seq && !(seq <= events[i - 1]?.seq) && typeof action?.type === 'string'
     return isCount(cursor?.seq) && isName(cursor.log) && isName(cursor.chain) && events.every((event, i) => isEvent(event ?? {}, i))
+  }
+}
+
+/** Brings rows of older schemas up to date by the app's `upcast`, and holds what it cannot, and those of newer schemas. */
+export function upToDate(rows, { schema, upcast, actionBytes, actionDepth }) {
+  for (const row of rows) {
+    if (row.schema > schema) row.held ??= 'schema'
+    else if (row.schema < schema && upcast) bringUpToDate(row, schema, upcast, actionBytes, actionDepth)
+  }
+}
+
+function bringUpToDate(row, schema, upcast, bytesMax, depthMax) {
+  try {
+    const action = mergedAction(upcast(row.action, row.schema), row.action)
+    row.bytes = weigh(action, bytesMax, depthMax)
+    Object.assign(row, { action, schema })
+  } catch {
+    row.held ??= 'schema'
   }
 }
 

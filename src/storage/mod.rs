@@ -20,7 +20,7 @@ use crate::host::Options;
 use crate::web::{Fields, float, once, queue_microtask};
 use indexed_db::Database;
 use journal::Journal;
-pub(crate) use rows::{Change, Stored, to_entries, to_state};
+pub(crate) use rows::{Change, Stored, to_entries, to_state, up_to_date};
 
 /// How often a database that was lost is opened again.
 const REOPENINGS: u32 = 3;

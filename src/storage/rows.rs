@@ -5,6 +5,7 @@ use twinstore_engine::{Engine, Entry, HeldReason, Id, StoredEvent, StoredState, 
 use twinstore_protocol::{Chain, Cursor, LogId, N, Seq};
 use wasm_bindgen::prelude::*;
 
+use crate::host::Options;
 use crate::web::{Fields, float, small};
 
 #[wasm_bindgen(module = "/src/rows.js")]
@@ -85,6 +86,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(crate) fn broken(this: &Stored) -> Array;
 
+    /// Brings rows of older schemas up to date, and holds those of newer ones.
+    #[wasm_bindgen(js_name = upToDate)]
+    pub(crate) fn up_to_date(rows: &Array, options: &Options);
+
     #[wasm_bindgen(js_name = localKeys)]
     pub(super) fn local_keys(prefix: &str) -> Array;
     /// The journal's keys of these clients, or of all others, and their rows.
@@ -119,7 +124,8 @@ impl Change {
             float(entry.order),
             entry.schema,
             entry.bytes,
-            entry.held.map_or("", HeldReason::as_str),
+            // What a newer app dispatched is held here, not there.
+            entry.held.filter(|_| entry.schema <= engine.schema()).map_or("", HeldReason::as_str),
             &entry.action,
         );
     }
