@@ -166,7 +166,7 @@ pub(crate) fn submitted(text: &str, client: &ClientId) -> Result<Submitted, Refu
         }
         _ => (client.clone(), Number::Next),
     };
-    Ok(Submitted { client, number, action, schema: None })
+    Ok(Submitted { client, number, action })
 }
 
 /// What was decided now comes with its commit; what was decided before has no other frame.

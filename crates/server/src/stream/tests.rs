@@ -148,8 +148,7 @@ fn entry(text: &str) -> Submitted {
         }
     };
     let action = ActionText::inspect(&format!(r#"{{"type":"{kind}"}}"#), &WireLimits::DEFAULT);
-    let (client, action) = (ClientId(client.to_owned()), action.expect("an action"));
-    Submitted { client, number, action, schema: None }
+    Submitted { client: ClientId(client.to_owned()), number, action: action.expect("an action") }
 }
 
 fn shown(answer: &Answer) -> String {
