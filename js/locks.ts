@@ -16,6 +16,8 @@ type Release = (() => void) | null
 export interface Client {
   /** The day it was made, and randomness. */
   id: string
+  /** Resolves with the id when the lock is held: before, others may not hear of it, or they could be first. */
+  held: Promise<string>
   /** Its twin is closed: others may take over what it left. */
   end(): void
 }
@@ -24,7 +26,7 @@ export interface Client {
 export function newClient(): Client {
   const id = `${new Date().toISOString().slice(0, 10).replaceAll('-', '')}-${randomText(16)}`
   const release = hold(id, true)
-  return { id, end: () => void release.then(release => release?.()) }
+  return { id, held: release.then(() => id), end: () => void release.then(release => release?.()) }
 }
 
 /** Of these clients, those that are gone: this page holds their locks from now on. One page at a time looks. */

@@ -21,6 +21,7 @@ export interface Completed {
   coalesce: ((a: any, b: any) => unknown) | undefined
   serverRouted: boolean
   schema: number
+  upcast: ((action: any, schema: number) => unknown) | undefined
   initial: unknown
   memory: boolean
   /** Whether this tab may lead at once: it is alone, or tabs cannot agree here. */
@@ -53,11 +54,12 @@ const STREAM_RULE =
 /** Throws `bad-option` where an option is missing or of the wrong kind. */
 export function complete(given: TwinOptions<any, any>): Completed {
   demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
-  const { url, stream, reducer, validate, storage, user = '', schema = 1, announce = false, coalesce } = given
+  const { url, stream, reducer, validate, storage, user = '', schema = 1, announce = false, coalesce, upcast } = given
   demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
   demand(typeof stream === 'string' && STREAM.test(stream) && new TextEncoder().encode(stream).length <= 265, STREAM_RULE)
   demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model')
   demand(validate === undefined || typeof validate === 'function', '`validate` must be a function')
+  demand(upcast === undefined || typeof upcast === 'function', '`upcast` must be a function')
   demand(coalesce === undefined || typeof coalesce === 'function', '`coalesce` must be a function')
   demand(Number.isInteger(schema) && schema > 0, '`schema` must be a whole number from 1')
   demand(typeof announce === 'boolean' || (typeof announce === 'string' && announce !== REBASE), "`announce` must be true, or an action's type")
@@ -78,6 +80,7 @@ export function complete(given: TwinOptions<any, any>): Completed {
     validate: validate as Completed['validate'],
     sync: rule(given.sync),
     coalesce,
+    upcast: upcast as Completed['upcast'],
     serverRouted: given.routing === 'server',
     schema,
     initial: given.snapshot?.state,

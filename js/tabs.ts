@@ -52,7 +52,8 @@ export class Tabs {
   readonly #lock: string
   readonly #channel: BroadcastChannel
   readonly #asking: ReturnType<typeof setInterval>
-  readonly #client: string
+  /** Empty until its lock is held. */
+  #client = ''
   readonly #schema: number
   readonly #events: TabEvents
   #release: (() => void) | undefined
@@ -64,8 +65,7 @@ export class Tabs {
   #stolenAt = 0
   #link: [online: boolean, schema: number] = [false, 0]
 
-  constructor(key: string, client: string, schema: number, events: TabEvents) {
-    this.#client = client
+  constructor(key: string, client: Promise<string>, schema: number, events: TabEvents) {
     this.#lock = `twinstore:leader:${key}`
     this.#schema = schema
     this.#events = events
@@ -73,7 +73,8 @@ export class Tabs {
     this.#channel.onmessage = ({ data }) => this.#hear(data)
     this.#asking = setInterval(() => this.ask(), ASK_MS)
     this.#request()
-    this.#say('who', schema, client)
+    this.#say('who', schema, '')
+    void client.then(id => this.#say('who', schema, (this.#client = id)))
   }
 
   /** Entries of this tab are stored. */
@@ -161,7 +162,7 @@ export class Tabs {
         // Whose app is newer leads: the older one could not fold what it brings.
         if (message[1] > this.#schema) return this.stepDown()
         if (!this.leads) return
-        this.#events.joined(message[2])
+        if (message[2]) this.#events.joined(message[2])
         return this.#say('link', ...this.#link)
     }
     // The rest is said by who leads; a leader that hears it was replaced and does not know yet.
@@ -187,6 +188,8 @@ export class Tabs {
       this.#answered?.()
       this.#events.lead(true)
       this.#say('roll')
+      // Until this tab has its link, nobody has one.
+      this.#say('link', ...this.#link)
       return new Promise<void>(resolve => (this.#release = resolve))
     }
     this.#waiting.abort()

@@ -44,7 +44,10 @@ class TwinObject implements Twin<any, any> {
   readonly #watched = new Set<string>()
   /** Of other tabs' clients, the last number that was asked for. */
   readonly #seen = new Map<string, number>()
+  /** Clients whose locks are held here, but whose entries could not be read yet. */
+  #unread: string[] = []
   #tabs: Tabs | undefined
+  #asked = false
   #closed = false
 
   constructor(options: Completed) {
@@ -72,7 +75,10 @@ class TwinObject implements Twin<any, any> {
     })
     host.answers = {
       opened: turn => void this.#answer(turn),
-      stored: n => this.#tabs?.stored(this.#client.id, n),
+      stored: n => {
+        this.#tabs?.stored(this.#client.id, n)
+        this.#askToPersist()
+      },
       relay: text => this.#tabs?.frame(text),
       changed: () => this.#tabs?.changed(),
       askLeader: () => this.#tabs?.state(),
@@ -220,13 +226,13 @@ class TwinObject implements Twin<any, any> {
   /** With the other tabs of the same stored outbox. */
   #join(): Tabs {
     this.#host.role('follower')
-    return new Tabs(this.#options.key, this.#client.id, this.#options.schema, {
+    return new Tabs(this.#options.key, this.#client.held, this.#options.schema, {
       lead: leads => {
         this.#host.role(leads ? 'leader' : 'follower')
         this.#core.lead(leads)
         if (leads) void this.#adopt()
       },
-      stored: (client, n) => this.#look(client, n),
+      stored: (client, n) => void this.#look(client, n),
       joined: client => void this.#outlive(client),
       frame: text => this.#core.hear(text),
       link: (online, schema) => this.#core.relayed(online, schema),
@@ -238,16 +244,26 @@ class TwinObject implements Twin<any, any> {
 
   /** The outbox has a home of its own now: no tab shares it. */
   #goAlone() {
-    if (this.status.storage === 'indexedDB') return this.#tabs?.changed()
-    if (!this.#tabs) return
+    if (this.status.storage === 'indexedDB' || !this.#tabs) return
     this.#tabs.close()
     this.#tabs = undefined
     this.#host.role('alone')
     this.#core.lead(true)
+    void this.#adopt()
+  }
+
+  /** The browser shall not clear away what has nobody else yet. It may say no; nothing hangs on it. */
+  #askToPersist() {
+    if (this.#asked || this.status.storage === 'memory') return
+    this.#asked = true
+    const storage = globalThis.navigator?.storage as StorageManager | undefined
+    void storage?.persist?.().catch(() => {})
   }
 
   /** Takes in what another tab has stored since the last look. */
-  #look(client: string, n: number) {
+  async #look(client: string, n: number) {
+    // What is stored while the first reading goes on may not be in it.
+    await this.ready
     const seen = this.#seen.get(client) ?? 0
     if (n <= seen || this.#closed) return
     this.#seen.set(client, n)
@@ -265,9 +281,10 @@ class TwinObject implements Twin<any, any> {
   }
 
   /** What a client left that is gone is this page's from now on. */
-  #inherit(client: string) {
+  async #inherit(client: string) {
     this.#ours.add(client)
-    return new Promise<void>(done => this.#core.look(client, 0, true, done))
+    const isRead = await new Promise<boolean>(done => this.#core.look(client, 0, true, done))
+    if (!isRead) this.#unread.push(client)
   }
 
   /** Takes over what clients left that are gone. Without storage of its own a twin has nothing to find. */
@@ -275,7 +292,10 @@ class TwinObject implements Twin<any, any> {
     if (this.#closed || this.#tabs?.leads === false) return
     const clients = (await new Promise<string[]>(found => this.#core.clients(found))).filter(client => !this.#ours.has(client))
     const gone = clients.length > 0 ? await takeLocks(this.#options.key, clients) : []
-    for (const client of gone) {
+    for (const client of gone) this.#ours.add(client)
+    const wanted = [...this.#unread, ...gone]
+    this.#unread = []
+    for (const client of wanted) {
       if (this.#closed) return
       await this.#inherit(client)
     }

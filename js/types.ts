@@ -72,6 +72,12 @@ export interface TwinOptions<S, A extends Action = Action> {
   name?: string
   /** The number of the app's actions and states, stamped on what is sent. Default 1. */
   schema?: number
+  /**
+   * Brings an action that an older version of the app stored up to date, when it is read: before it is shown and sent. Its stamp stays.
+   * Where it throws or gives no plain action, the action is held with the reason `schema`: `edit` or `drop` it. Without `upcast` the
+   * server's model may do it. What a newer version stored is held while this one runs, and sent by that one.
+   */
+  upcast?: (action: any, schema: number) => Action
   /** The state to begin with where nothing is stored, for example from server-side rendering. */
   snapshot?: { seq: number; state: S }
   /**

@@ -118,7 +118,10 @@ impl Core {
 
     /// What others stored may have changed: reads everything again.
     pub fn reread(&self) {
-        self.driver.reread();
+        // Before the first reading is done there is nothing to compare with.
+        if self.driver.is_ready.get() {
+            self.driver.reread();
+        }
     }
 
     /// Answers `Host::opened`: the token is there.
@@ -183,7 +186,7 @@ impl Core {
     }
 
     /// Takes in what a client has stored from a number on; `gone`: its lock is held here, what it left is ours.
-    /// Calls `done` then.
+    /// Calls `done` then, with whether it could be read.
     pub fn look(&self, client: String, from: f64, gone: bool, done: Function) {
         self.driver.look(client, from, gone, done);
     }

@@ -11,7 +11,7 @@ use std::rc::{Rc, Weak};
 use js_sys::{Array, Function};
 use serde::Serialize;
 use twinstore_engine::{
-    Client, Engine, Entry, Input, LinkState, Message, Notice, Output, Progress,
+    Client, Engine, Entry, Input, LinkState, Message, Notice, Output, Progress, StoredState,
 };
 use twinstore_protocol::{N, Seq};
 use wasm_bindgen::prelude::*;
@@ -23,7 +23,7 @@ use crate::dispatch::Shell;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
 use crate::socket::{Peer, Socket};
-use crate::storage::{Change, Listener, Storage, Stored, to_entries, to_state};
+use crate::storage::{Change, Listener, Storage, Stored, to_entries, to_state, up_to_date};
 use crate::web::{Fields, float};
 
 /// One twin: everything behind the object that the app holds.
@@ -187,9 +187,14 @@ impl Driver {
             if let Some(stored) = &stored {
                 driver.host.restored(&stored.broken());
             }
-            let stored = stored.map(|stored| to_state(&mut driver.engine.borrow_mut(), &stored));
+            let stored = stored.map(|stored| driver.to_state(&stored));
             driver.feed(Input::Reread(stored));
         });
+    }
+
+    fn to_state(&self, stored: &Stored) -> StoredState<JsValue> {
+        up_to_date(&stored.entries(), &self.options);
+        to_state(&mut self.engine.borrow_mut(), stored)
     }
 
     fn read_snapshot(&self, pieces: &Array) -> Input<JsValue> {
@@ -318,6 +323,12 @@ impl Driver {
         let name = client.clone();
         self.storage().read_client(&name, from, gone, move |rows| {
             let Some(driver) = me.upgrade() else { return };
+            // What could not be read may not be taken for all there is.
+            let Some(rows) = rows else {
+                let _ = done.call1(&JsValue::UNDEFINED, &JsValue::FALSE);
+                return;
+            };
+            up_to_date(&rows, &driver.options);
             let (client, entries) = {
                 let engine = &mut driver.engine.borrow_mut();
                 (engine.add_client(&client), to_entries(engine, &rows))
@@ -326,7 +337,7 @@ impl Driver {
                 true => Input::Adopted { client, entries },
                 false => Input::Arrived(entries),
             });
-            let _ = done.call0(&JsValue::UNDEFINED);
+            let _ = done.call1(&JsValue::UNDEFINED, &JsValue::TRUE);
         });
     }
 
@@ -395,7 +406,7 @@ impl Peer for Driver {
 
 impl Listener for Driver {
     fn restored(&self, stored: Option<&Stored>) {
-        let state = stored.map(|stored| to_state(&mut self.engine.borrow_mut(), stored));
+        let state = stored.map(|stored| self.to_state(stored));
         self.feed(Input::Restored(state.unwrap_or_default()));
         self.is_ready.set(true);
         self.host.restored(&stored.map_or(JsValue::NULL, |stored| stored.broken().into()));
@@ -417,6 +428,11 @@ impl Listener for Driver {
         self.host.changed();
     }
 
+    fn carried(&self) {
+        self.host.changed();
+        self.reread();
+    }
+
     fn outranked(&self) {
         self.host.noted("outranked", "", "", 0.0);
     }
@@ -425,7 +441,10 @@ impl Listener for Driver {
         let change = Change::new();
         let engine = self.engine.borrow();
         for (entry, _) in engine.pending() {
-            change.entry(&engine, entry);
+            // What other tabs have they carry along themselves.
+            if engine.leads() || engine.is_ours(entry.id.client) {
+                change.entry(&engine, entry);
+            }
         }
         if let Some(cursor) = engine.cursor().filter(|_| engine.leads()) {
             change.stands(&self.replica.confirmed(), cursor);

@@ -6,7 +6,7 @@
  * - an event: `{ seq, action }`, in lists by frame
  * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n }, token }`
  */
-import { actionOf, textOf } from './web.js'
+import { actionOf, mergedAction, textOf, weigh } from './web.js'
 
 /** A change of what is stored, in the making. */
 export class Change {
@@ -57,8 +57,14 @@ export class Change {
   /** Takes in another change that comes after, and is not about the log. */
   join(other) {
     for (const [client, n] of other.gone) this.#take(client, n)
-    this.rows.push(...other.rows)
-    this.gone.push(...other.gone)
+    this.rows = this.rows.concat(other.rows)
+    this.leave(other)
+  }
+
+  /** Takes out what another change takes out. */
+  leave(other) {
+    this.gone = this.gone.concat(other.gone)
+    Object.assign(this.settled, other.settled)
   }
 
   /** A row that is to be put no more: a journal of this change would bring it back. */
@@ -92,8 +98,12 @@ export function logAfter(row, change, token) {
   const follows = cursor !== undefined && (known?.seq ?? 0) === after && (known?.log ?? cursor.log) === cursor.log
   const moved = follows || state !== undefined
   const oldest = new Date(Date.now() - CLIENT_DAYS * 864e5).toISOString().slice(0, 10).replaceAll('-', '')
-  const before = Object.entries(change.reset ? {} : (row?.settled ?? {})).filter(([client]) => !(client < oldest))
-  return { moved, row: { cursor: moved ? cursor : known, settled: { ...Object.fromEntries(before), ...change.settled }, token: Number.isFinite(token) ? token : row?.token } }
+  const before = change.reset ? {} : row?.settled
+  const settled = {}
+  for (const [client, n] of [...Object.entries(before ?? {}), ...Object.entries(change.settled)]) {
+    if (!(client < oldest)) settled[client] = Math.max(n, settled[client] ?? 0)
+  }
+  return { moved, row: { cursor: moved ? cursor : known, settled, token: Number.isFinite(token) ? token : row?.token } }
 }
 
 /** What was read, in order: entries each once, the log, and the rows that are none. */
@@ -104,6 +114,12 @@ export class Stored {
     this.state = state
     this.rows = []
     this.broken = []
+    if (!this.#isLog()) {
+      // The server has all of it.
+      this.broken.push(log)
+      this.events = []
+      this.log = this.state = undefined
+    }
     this.add(rows)
   }
 
@@ -116,16 +132,47 @@ export class Stored {
     }
     this.rows.sort((a, b) => a.order - b.order || a.n - b.n)
   }
+
+  /** Whether cursor and events belong together, where there are any. */
+  #isLog() {
+    const { events, log } = this
+    const cursor = log?.cursor
+    // The state of a log without events has no cursor.
+    if (cursor === undefined) return events.length === 0 && (typeof log === 'object' || this.state === undefined)
+    const isEvent = ({ seq, action } = {}, i) => isCount(seq) && seq <= cursor.seq && !(seq <= events[i - 1]?.seq) && typeof action?.type === 'string'
+    return isCount(cursor?.seq) && isName(cursor.log) && isName(cursor.chain) && events.every((event, i) => isEvent(event ?? {}, i))
+  }
+}
+
+/** Brings rows of older schemas up to date by the app's `upcast`, and holds what it cannot, and those of newer schemas. */
+export function upToDate(rows, { schema, upcast, actionBytes, actionDepth }) {
+  for (const row of rows) {
+    if (row.schema > schema) row.held ??= 'schema'
+    else if (row.schema < schema && upcast) bringUpToDate(row, schema, upcast, actionBytes, actionDepth)
+  }
+}
+
+function bringUpToDate(row, schema, upcast, bytesMax, depthMax) {
+  try {
+    const action = mergedAction(upcast(row.action, row.schema), row.action)
+    row.bytes = weigh(action, bytesMax, depthMax)
+    Object.assign(row, { action, schema })
+  } catch {
+    row.held ??= 'schema'
+  }
 }
 
 const name = row => `${row.client}/${row.n}`
-const isCount = value => Number.isInteger(value) && value >= 0
+/** Half of what a number can hold exactly, so that there is room behind it. */
+const isCount = value => Number.isInteger(value) && value >= 0 && value < 2 ** 52
+const isName = value => typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value)
 
 /** Whether a row is an entry; its action is read then. */
 function isEntry(row) {
   try {
     row.action = actionOf(row.text)
-    return typeof row.client === 'string' && [row.n, row.order, row.bytes, row.schema].every(isCount) && typeof row.action.type === 'string'
+    const { client, n, from = n, order, bytes, schema, action } = row
+    return isName(client) && [n, from, order, bytes, schema].every(isCount) && n > 0 && bytes >= row.text.length && typeof action.type === 'string'
   } catch {
     return false
   }

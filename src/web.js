@@ -58,7 +58,7 @@ export function restamp(stamped, n) {
   return { ...stamped, meta: { ...stamped.meta, twin: { ...stamped.meta.twin, n } } }
 }
 
-/** What the app's `coalesce` gave, with the new action's stamp; undefined where it is no action. */
+/** What the app's `coalesce` or `upcast` gave, with the stamp it is to have; undefined where it is no action. */
 export function mergedAction(merged, stamped) {
   if (typeof merged?.type === 'string') return { ...merged, meta: { ...merged.meta, twin: stamped.meta.twin } }
 }

@@ -20,7 +20,7 @@ use crate::host::Options;
 use crate::web::{Fields, float, once, queue_microtask};
 use indexed_db::Database;
 use journal::Journal;
-pub(crate) use rows::{Change, Stored, to_entries, to_state};
+pub(crate) use rows::{Change, Stored, to_entries, to_state, up_to_date};
 
 /// How often a database that was lost is opened again.
 const REOPENINGS: u32 = 3;
@@ -35,6 +35,8 @@ pub(crate) trait Listener {
     fn moved(&self, reason: &str);
     /// What is stored is not what other tabs know.
     fn changed(&self);
+    /// All there is was stored in the new home. Others may have stored something meanwhile.
+    fn carried(&self);
     /// Another tab leads.
     fn outranked(&self);
     /// All that should be stored, and the number of the last own action.
@@ -179,49 +181,66 @@ impl Storage {
         self.perform(change, None, Array::new());
     }
 
-    /// Reads everything again.
-    pub(crate) fn read(&self, done: impl FnOnce(Option<Stored>) + 'static) {
-        match &*self.home.borrow() {
-            Home::IndexedDb(database) => database.read(Box::new(|read| done(read.ok()))),
-            _ => later(Box::new(|_| done(None))),
-        }
+    /// Reads everything again. None: it cannot be read.
+    pub(crate) fn read(self: &Rc<Self>, done: impl FnOnce(Option<Stored>) + 'static) {
+        let Some(database) = self.database() else { return later(Box::new(|_| done(None))) };
+        let (this, losses) = (self.clone(), self.losses.get());
+        database.read(Box::new(move |read| match read {
+            Ok(stored) => {
+                this.add_journals(&stored);
+                done(Some(stored));
+            }
+            Err(error) => {
+                done(None);
+                this.lose(losses, &reason_of(&error));
+            }
+        }));
     }
 
     /// Reads the entries of a client from a number on; `journal`: and what its journal holds, which is put
-    /// into the database.
+    /// into the database. None: they cannot be read.
     pub(crate) fn read_client(
         self: &Rc<Self>,
         client: &str,
         from: f64,
         journal: bool,
-        done: impl FnOnce(Array) + 'static,
+        done: impl FnOnce(Option<Array>) + 'static,
     ) {
-        let Some(database) = self.database() else { return done(Array::new()) };
         let (this, name) = (self.clone(), JsValue::from_str(client));
+        let losses = self.losses.get();
         let read = move |read: Result<JsValue, JsValue>| {
-            let stored = Stored::of(
-                &read.unwrap_or_else(|_| Array::new().into()),
-                &Array::new(),
-                &JsValue::UNDEFINED,
-                &JsValue::UNDEFINED,
-            );
+            let rows = match read {
+                Ok(rows) => rows,
+                Err(error) => {
+                    done(None);
+                    return this.lose(losses, &reason_of(&error));
+                }
+            };
+            let none = JsValue::UNDEFINED;
+            let stored = Stored::of(&rows, &Array::new(), &none, &none);
             if journal {
                 let (keys, rows) = this.journal.read(&Array::of1(&name), true);
                 stored.add(&rows);
-                if keys.length() > 0 {
+                if keys.length() > 0 && this.database().is_some() {
                     let change = Change::new();
                     change.adopt(&stored.entries());
                     this.perform(change, None, keys);
                 }
             }
-            done(stored.entries());
+            done(Some(stored.entries()));
         };
-        database.rows_of(client, from, Box::new(read));
+        match self.database() {
+            Some(database) => database.rows_of(client, from, Box::new(read)),
+            // In localStorage all is in the journal.
+            None => read(Ok(Array::new().into())),
+        }
     }
 
     /// Names the clients that have something stored.
     pub(crate) fn clients(self: &Rc<Self>, done: impl FnOnce(Array) + 'static) {
-        let Some(database) = self.database() else { return done(Array::new()) };
+        let Some(database) = self.database() else {
+            return done(self.journal.clients(&Array::new()));
+        };
         let this = self.clone();
         database.keys(Box::new(move |keys| {
             done(keys.map(|keys| this.journal.clients(keys.unchecked_ref())).unwrap_or_default());
@@ -287,9 +306,7 @@ impl Storage {
     fn restore(self: &Rc<Self>, stored: Result<Stored, String>) {
         let (stored, reason) = match stored {
             Ok(stored) => {
-                // What others left on its way to the database is shown at once; who sends it is seen later.
-                let own = Array::of1(&self.client.as_str().into());
-                stored.add(&self.journal.read(&own, false).1);
+                self.add_journals(&stored);
                 (Some(stored), String::new())
             }
             Err(reason) => {
@@ -303,6 +320,12 @@ impl Storage {
         if !reason.is_empty() {
             self.listener.moved(&reason);
         }
+    }
+
+    /// What others left on its way to the database is shown at once; who sends it is seen later.
+    fn add_journals(&self, stored: &Stored) {
+        let own = Array::of1(&self.client.as_str().into());
+        stored.add(&self.journal.read(&own, false).1);
     }
 
     /// Journals and writes what was gathered.
@@ -326,30 +349,43 @@ impl Storage {
     /// One transaction for all, so that none can overtake another; then the journal is no longer needed.
     fn perform(self: &Rc<Self>, change: Change, own: Option<N>, keys: Array) {
         let losses = self.losses.get();
+        let failed = self.failing(losses, &change);
         match self.database() {
             Some(database) => {
                 // Of what was dispatched other tabs hear by its number.
                 let (this, is_news) = (self.clone(), own.is_none() && change.is_news());
                 let written = move |result: Result<(), JsValue>| {
                     let news = is_news && result.is_ok();
-                    this.written(losses, result, own, &keys);
+                    this.written(result, own, &keys, failed);
                     if news {
                         this.listener.changed();
                     }
                 };
                 database.change(change, Box::new(written));
             }
-            None if self.is_memory() => self.written(losses, Ok(()), own, &Array::new()),
-            None => self.written(losses, self.journal.change(&change), own, &Array::new()),
+            None if self.is_memory() => self.written(Ok(()), own, &Array::new(), failed),
+            None => self.written(self.journal.change(&change), own, &Array::new(), failed),
+        }
+    }
+
+    /// What to do should a change not be performed: the entries come along to the next home, and what was to be
+    /// taken out is taken out there.
+    fn failing(self: &Rc<Self>, losses: u32, change: &Change) -> impl FnOnce(&str) + use<> {
+        let (this, change) = (self.clone(), change.clone());
+        move |reason| {
+            this.lose(losses, reason);
+            let left = Change::new();
+            left.leave(&change);
+            this.write(left);
         }
     }
 
     fn written(
         self: &Rc<Self>,
-        losses: u32,
         result: Result<(), JsValue>,
         own: Option<N>,
         keys: &Array,
+        failed: impl FnOnce(&str),
     ) {
         match result {
             Ok(()) => {
@@ -361,7 +397,7 @@ impl Storage {
             }
             // Aborted by our own hand.
             Err(error) if error.is_null() => self.listener.outranked(),
-            Err(error) => self.lose(losses, &reason_of(&error)),
+            Err(error) => failed(&reason_of(&error)),
         }
     }
 
@@ -404,10 +440,12 @@ impl Storage {
     /// Stores all there is in the new home.
     fn carry(self: &Rc<Self>, reason: &str) {
         self.count.set(0);
-        self.gathered.replace(Change::new());
+        let meanwhile = self.gathered.replace(Change::new());
         self.listener.moved(reason);
         let (change, last) = self.listener.everything();
+        change.leave(&meanwhile);
         self.perform(change, Some(last), self.journaled.take());
+        self.listener.carried();
     }
 
     fn database(&self) -> Option<Database> {

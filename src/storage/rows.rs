@@ -5,11 +5,13 @@ use twinstore_engine::{Engine, Entry, HeldReason, Id, StoredEvent, StoredState, 
 use twinstore_protocol::{Chain, Cursor, LogId, N, Seq};
 use wasm_bindgen::prelude::*;
 
+use crate::host::Options;
 use crate::web::{Fields, float, small};
 
 #[wasm_bindgen(module = "/src/rows.js")]
 extern "C" {
     /// A change of what is stored.
+    #[derive(Clone)]
     pub(crate) type Change;
     #[wasm_bindgen(constructor)]
     pub(crate) fn new() -> Change;
@@ -41,6 +43,9 @@ extern "C" {
     /// Takes in another change that comes after.
     #[wasm_bindgen(method)]
     pub(super) fn join(this: &Change, other: &Change);
+    /// Takes out what another change takes out.
+    #[wasm_bindgen(method)]
+    pub(super) fn leave(this: &Change, other: &Change);
     #[wasm_bindgen(method, getter)]
     pub(super) fn rows(this: &Change) -> Array;
     /// Puts rows that were read.
@@ -81,6 +86,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(crate) fn broken(this: &Stored) -> Array;
 
+    /// Brings rows of older schemas up to date, and holds those of newer ones.
+    #[wasm_bindgen(js_name = upToDate)]
+    pub(crate) fn up_to_date(rows: &Array, options: &Options);
+
     #[wasm_bindgen(js_name = localKeys)]
     pub(super) fn local_keys(prefix: &str) -> Array;
     /// The journal's keys of these clients, or of all others, and their rows.
@@ -115,7 +124,8 @@ impl Change {
             float(entry.order),
             entry.schema,
             entry.bytes,
-            entry.held.map_or("", HeldReason::as_str),
+            // What a newer app dispatched is held here, not there.
+            entry.held.filter(|_| entry.schema <= engine.schema()).map_or("", HeldReason::as_str),
             &entry.action,
         );
     }
@@ -170,7 +180,10 @@ pub(crate) fn to_entries(engine: &mut Engine<JsValue>, rows: &Array) -> Vec<Entr
             order: row.count("order"),
             schema: small(row, "schema"),
             bytes: small(row, "bytes"),
-            held: row.text("held").and_then(|name| HeldReason::parse(&name)),
+            // What a newer app holds this one does not send either.
+            held: row
+                .text("held")
+                .map(|name| HeldReason::parse(&name).unwrap_or(HeldReason::Schema)),
             action: row.get("action"),
         });
     }

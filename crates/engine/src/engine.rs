@@ -208,6 +208,12 @@ impl<A: Clone> Engine<A> {
         due
     }
 
+    /// The app's schema.
+    #[must_use]
+    pub fn schema(&self) -> u32 {
+        self.config.schema
+    }
+
     /// The number the next dispatched action will take.
     #[must_use]
     pub fn next_n(&self) -> N {

@@ -17,7 +17,7 @@ pub enum Fate {
     Skip,
     /// It is folded: the accepted action of this name.
     Fold(Id),
-    /// It takes a shown action away.
+    /// It takes a shown action away, or puts another one in its place.
     Reject,
 }
 

@@ -223,6 +223,8 @@ impl<A: Clone> Engine<A> {
 
     fn fate(&self, event: &Event<A>) -> Fate {
         match event.id {
+            // The server may have brought an older app's action up to date: not the one that is shown.
+            Some(_) if event.error.is_none() && self.is_older(event) => Fate::Reject,
             Some(id) if event.error.is_none() => Fate::Fold(id),
             Some(_) if self.pending_for(event).is_some_and(Pending::is_shown) => Fate::Reject,
             Some(_) | None => Fate::Skip,
@@ -396,6 +398,11 @@ impl<A: Clone> Engine<A> {
             self.outputs.push_back(Output::Notify(Notice::Held { id, reason, action }));
         }
         true
+    }
+
+    fn is_older(&self, event: &Event<A>) -> bool {
+        event.action.is_some()
+            && self.pending_for(event).is_some_and(|p| p.entry.schema < self.config.schema)
     }
 
     fn pending_for(&self, event: &Event<A>) -> Option<&Pending<A>> {

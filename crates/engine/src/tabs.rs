@@ -9,7 +9,7 @@ use twinstore_protocol::Cursor;
 
 use crate::link::Link;
 use crate::outbox::Pending;
-use crate::{Client, Engine, Entry, Millis, Output, Progress, StoredState, Write};
+use crate::{Client, Engine, Entry, HeldReason, Millis, Output, Progress, StoredState, Write};
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn restore(&mut self, stored: StoredState<A>) {
@@ -165,8 +165,18 @@ impl<A: Clone> Engine<A> {
                 news.push(Pending { included, ..Pending::restored(entry) });
             }
         }
+        let mut write = Write::default();
         for pending in news {
+            // Numbers behind it may be settled before it is read again: by then it must be known as held.
+            if pending.entry.held == Some(HeldReason::Schema)
+                && pending.entry.schema < self.config.schema
+            {
+                write.entries.push(pending.entry.clone());
+            }
             self.put(pending);
+        }
+        if !write.entries.is_empty() {
+            self.outputs.push_back(Output::Persist(write));
         }
         // A page that died while one action took the place of two may have left both.
         for id in self.outbox.merged() {

@@ -177,7 +177,7 @@
 
   return (model, name) => {
     const reducer = model.default
-    const { validate, records } = model
+    const { validate, records, upcast } = model
     let state
     let next // what the records are after the last decision
     let shown // what they were at the last call of changes()
@@ -230,6 +230,21 @@
         const loaded = parse(json)
         take(loaded, recordsOf(loaded))
         showAll()
+      },
+      // '' where the model has none; '=' and the action's text; else what `decide` says.
+      upcast(json, schema, at, s0, s1, s2, s3) {
+        if (typeof upcast !== 'function') return ''
+        surround(at, s0, s1, s2, s3)
+        try {
+          const made = upcast(parse(json), schema)
+          const wrong = isRecords(made) ? notJson(undefined, made, 'action', 0) : `it is ${kindOf(made)}`
+          if (wrong !== undefined) throw new TypeError(`\`upcast(action, schema)\` did not give a plain action: ${wrong}`)
+          // The stamp is the client's, whatever the model made of it.
+          const { meta } = parse(json)
+          return `=${stringify({ ...made, meta: { ...made.meta, ...(meta && { twin: meta.twin }) } })}`
+        } catch (thrown) {
+          return stringify({ code: isLimit(thrown) ? 'limit' : 'threw', reason: messageOf(thrown) })
+        }
       },
       decide(json, at, s0, s1, s2, s3) {
         surround(at, s0, s1, s2, s3)

@@ -49,6 +49,17 @@ pub enum Decision {
     Limit(String),
 }
 
+/// What a model made of an action of an older schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upcast {
+    /// The model has no `upcast`: it takes the action as it is.
+    Same,
+    /// The action's text, of the model's own schema, with the stamp it had.
+    Action(String),
+    /// It threw, ran past a limit, or gave no plain action.
+    Failed(Decision),
+}
+
 /// A record that changed; `None`: it is gone. Both are JSON text but for the key.
 pub type Change = (String, Option<String>);
 
@@ -92,6 +103,12 @@ pub trait Reducer: fmt::Debug {
     /// # Errors
     /// [`ReducerError`].
     fn load(&mut self, state: Option<&str>) -> Result<(), ReducerError>;
+
+    /// Brings an action of an older schema up to date.
+    ///
+    /// # Errors
+    /// [`ReducerError::Wall`]: nothing was decided.
+    fn upcast(&mut self, step: Step<'_>, schema: u32) -> Result<Upcast, ReducerError>;
 
     /// Asks the model about an action. Only after `Accepted` the state is another one.
     ///

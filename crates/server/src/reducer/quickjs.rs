@@ -16,7 +16,7 @@ use rquickjs::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Change, Decision, LoadError, Reducer, ReducerEngine, ReducerError, Step};
+use super::{Change, Decision, LoadError, Reducer, ReducerEngine, ReducerError, Step, Upcast};
 use crate::limits;
 use crate::log::StoredModel;
 
@@ -62,6 +62,7 @@ struct QuickJsReducer {
 /// The harness's functions.
 struct Calls {
     init: Call,
+    upcast: Call,
     load: Call,
     decide: Call,
     fold: Call,
@@ -154,6 +155,23 @@ impl QuickJsReducer {
         })
     }
 
+    /// Asks the model within the limits of a decision. What ran past them is decided by that.
+    fn ask<A: for<'js> IntoArgs<'js>>(
+        &self,
+        call: &Call,
+        args: A,
+    ) -> Result<Result<String, Decision>, ReducerError> {
+        let said = self.call(call, args, Allowance::Decide);
+        match (said, self.budget.stopped.get()) {
+            (_, Stopped::Wall) => Err(ReducerError::Wall),
+            (_, Stopped::Steps) => {
+                Ok(Err(Decision::Limit("the model ran for too long".to_owned())))
+            }
+            (Err(reason), Stopped::Not) => Ok(Err(Decision::Limit(limit_reason(&reason)))),
+            (Ok(said), Stopped::Not) => Ok(Ok(said)),
+        }
+    }
+
     fn text(&self, what: &'static str, call: &Call) -> Result<String, ReducerError> {
         let called = self.call(call, (), Allowance::Fold);
         called.map_err(|reason| self.failed(what, reason))
@@ -174,13 +192,23 @@ impl Reducer for QuickJsReducer {
         loaded.map(drop).map_err(|reason| self.failed("load a state", reason))
     }
 
+    fn upcast(&mut self, step: Step<'_>, schema: u32) -> Result<Upcast, ReducerError> {
+        let (action, now, a, b, c, d) = args(step);
+        let said = self.ask(&self.calls.upcast, (action, schema, now, a, b, c, d))?;
+        Ok(match said {
+            Ok(said) if said.is_empty() => Upcast::Same,
+            Ok(said) => match said.strip_prefix('=') {
+                Some(action) => Upcast::Action(action.to_owned()),
+                None => Upcast::Failed(decision(&said)?),
+            },
+            Err(limit) => Upcast::Failed(limit),
+        })
+    }
+
     fn decide(&mut self, step: Step<'_>) -> Result<Decision, ReducerError> {
-        let said = self.call(&self.calls.decide, args(step), Allowance::Decide);
-        match (said, self.budget.stopped.get()) {
-            (_, Stopped::Wall) => Err(ReducerError::Wall),
-            (_, Stopped::Steps) => Ok(Decision::Limit("the model ran for too long".to_owned())),
-            (Err(reason), Stopped::Not) => Ok(Decision::Limit(limit_reason(&reason))),
-            (Ok(said), Stopped::Not) => decision(&said),
+        match self.ask(&self.calls.decide, args(step))? {
+            Ok(said) => decision(&said),
+            Err(limit) => Ok(limit),
         }
     }
 
@@ -375,6 +403,7 @@ fn surround<'js>(
     };
     Ok(Calls {
         init: call("init")?,
+        upcast: call("upcast")?,
         load: call("load")?,
         decide: call("decide")?,
         fold: call("fold")?,

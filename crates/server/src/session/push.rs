@@ -40,15 +40,22 @@ pub(super) fn read(text: &str) -> Result<Pushed, Bad> {
 }
 
 /// The entries up to the first whose action cannot be taken, which is refused.
-pub(super) fn submission(entries: Vec<Entry>, wire: &WireLimits) -> Result<Submission, Left> {
+///
+/// An entry that names no schema has that of its hello.
+pub(super) fn submission(
+    entries: Vec<Entry>,
+    schema: u32,
+    wire: &WireLimits,
+) -> Result<Submission, Left> {
     check_size(&entries, wire)?;
     let mut submission = Submission::default();
     for entry in entries {
-        let Entry { client, n, from, action, .. } = entry;
+        let Entry { client, n, from, action, schema: own } = entry;
+        let schema = Some(own.unwrap_or(schema));
         match ActionText::inspect(action.get(), wire) {
             Ok(action) => {
                 let number = Number::Given { n, from };
-                submission.entries.push(Submitted { client, number, action });
+                submission.entries.push(Submitted { client, number, action, schema });
             }
             Err(refusal) => {
                 // The worker knows the client's last number.

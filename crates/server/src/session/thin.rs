@@ -166,7 +166,7 @@ pub(crate) fn submitted(text: &str, client: &ClientId) -> Result<Submitted, Refu
         }
         _ => (client.clone(), Number::Next),
     };
-    Ok(Submitted { client, number, action })
+    Ok(Submitted { client, number, action, schema: None })
 }
 
 /// What was decided now comes with its commit; what was decided before has no other frame.

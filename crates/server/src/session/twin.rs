@@ -44,6 +44,8 @@ struct Stream {
     here: bool,
     /// Commits are heard: what lies before them was sent.
     live: bool,
+    /// The schema of the app, as its hello said.
+    schema: u32,
     /// Whose rejections are told.
     named: BTreeSet<ClientId>,
     asked: VecDeque<Asked>,
@@ -162,6 +164,7 @@ impl Twin {
         let state = self.streams.entry(hello.stream.clone()).or_default();
         state.restart();
         state.here = true;
+        state.schema = hello.schema;
         let join = state.join(hello.cursor, hello.clients, false);
         state.ask(Asked::Hello { v: hello.v.min(VERSION) }, &hello.stream, join, outputs);
         Ok(())
@@ -182,7 +185,7 @@ impl Twin {
         let wire = self.limits.wire;
         let state = self.here(&pushed.stream, "a push")?;
         check_schema(pushed.schema, &model)?;
-        let submission = push::submission(pushed.entries, &wire)?;
+        let submission = push::submission(pushed.entries, state.schema, &wire)?;
         state.name(submission.entries.iter().map(|entry| &entry.client));
         state.ask(Asked::Push, &pushed.stream, Ask::Submit(submission), outputs);
         Ok(())

@@ -83,6 +83,8 @@ pub struct Submitted {
     pub number: Number,
     /// The action.
     pub action: ActionText,
+    /// The schema of the app that made it; none: the model's own.
+    pub schema: Option<u32>,
 }
 
 /// An entry's number.

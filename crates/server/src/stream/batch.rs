@@ -16,7 +16,7 @@ use crate::event::{Parts, StoredEvent};
 use crate::fold::{FoldError, fold};
 use crate::limits;
 use crate::log::{Append, ReadError};
-use crate::reducer::{Change, Decision, ReducerError, Step, seed};
+use crate::reducer::{Change, Decision, ReducerError, Step, Upcast, seed};
 
 /// Why a batch is given up. It decides nothing.
 #[derive(Debug, thiserror::Error)]
@@ -246,7 +246,8 @@ impl Batch {
                             return Ok(Took::All);
                         }
                     };
-                    let taken = Taken { client: &entry.client, n, from, action: &action, by };
+                    let (client, schema) = (&entry.client, entry.schema);
+                    let taken = Taken { client, n, from, action: &action, schema, by };
                     let seq = self.decide(config, replica, &taken, now)?;
                     queued.outcomes.push(Progress::Decided(seq));
                     // Whatever comes of the append, this entry has this number from here on.
@@ -287,9 +288,27 @@ impl Batch {
         now: u64,
     ) -> Result<Seq, Broken> {
         let seed = seed(config.stream.as_str(), taken.client.as_str(), taken.n.0);
-        let action = taken.action.as_str();
-        let step = Step { action, now: taken.action.stamp().at.unwrap_or(now), seed };
-        let (error, changes) = match replica.reducer.decide(step)? {
+        let now_of_action = taken.action.stamp().at.unwrap_or(now);
+        let step = Step { action: taken.action.as_str(), now: now_of_action, seed };
+        let upcast = match taken.schema.filter(|schema| *schema < config.model.schema) {
+            Some(schema) => replica.reducer.upcast(step, schema)?,
+            None => Upcast::Same,
+        };
+        let upcast = match upcast {
+            Upcast::Same => Ok(None),
+            Upcast::Action(text) => ActionText::inspect(&text, &limits::WIRE)
+                .map(Some)
+                .map_err(|Refusal { reason, .. }| Decision::Threw(format!("upcast: {reason}"))),
+            Upcast::Failed(decision) => Err(decision),
+        };
+        let (decision, upcast) = match upcast {
+            Ok(upcast) => {
+                let action = upcast.as_ref().unwrap_or(taken.action).as_str();
+                (replica.reducer.decide(Step { action, ..step })?, upcast)
+            }
+            Err(decision) => (decision, None),
+        };
+        let (error, changes) = match decision {
             Decision::Accepted => (None, replica.reducer.changes()?),
             Decision::Invalid(reason) => (rejection(code::INVALID, reason), Vec::new()),
             Decision::Threw(reason) => (rejection(code::THREW, reason), Vec::new()),
@@ -299,26 +318,33 @@ impl Batch {
             }
         };
         let seq = Seq(self.after.0 + self.events.len() as u64 + 1);
+        let action = upcast.as_ref().unwrap_or(taken.action);
         let parts = Parts {
             seq,
             client: taken.client,
             n: taken.n,
             from: taken.from,
             at: now,
-            kind: taken.action.kind(),
+            kind: action.kind(),
             model: &config.model.hash,
             schema: config.model.schema,
-            action,
+            action: action.as_str(),
         };
-        self.push(StoredEvent::new(&self.chain, parts, error), taken.by, changes);
+        let event = StoredEvent::new(&self.chain, parts, error);
+        self.push(event, taken.by, changes, upcast.is_some());
         replica.clients.insert(taken.client.clone(), taken.n);
         Ok(seq)
     }
 
-    fn push(&mut self, event: StoredEvent, by: SessionId, changes: Vec<Change>) {
+    fn push(&mut self, event: StoredEvent, by: SessionId, changes: Vec<Change>, upcast: bool) {
         self.chain = event.chain.clone();
         self.bytes += event.body.len();
-        self.events.push(Decided::new(event, by, &changes));
+        let mut decided = Decided::new(event, by, &changes);
+        if upcast {
+            // Not what was sent: its sender is told the whole.
+            decided.short = decided.full.to_string();
+        }
+        self.events.push(decided);
         self.records.extend(changes);
     }
 
@@ -345,6 +371,7 @@ struct Taken<'a> {
     n: N,
     from: Option<N>,
     action: &'a ActionText,
+    schema: Option<u32>,
     by: SessionId,
 }
 

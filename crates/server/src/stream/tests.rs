@@ -148,7 +148,8 @@ fn entry(text: &str) -> Submitted {
         }
     };
     let action = ActionText::inspect(&format!(r#"{{"type":"{kind}"}}"#), &WireLimits::DEFAULT);
-    Submitted { client: ClientId(client.to_owned()), number, action: action.expect("an action") }
+    let (client, action) = (ClientId(client.to_owned()), action.expect("an action"));
+    Submitted { client, number, action, schema: None }
 }
 
 fn shown(answer: &Answer) -> String {

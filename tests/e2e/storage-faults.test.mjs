@@ -1,0 +1,286 @@
+/**
+ * Storage that is missing, full, taken away or damaged, in real Chromium: what was dispatched is kept in the next home,
+ * shown again after a reload where there is one, and is in the log once; the app is told.
+ */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { chromium } from 'playwright-core'
+import { findBrowser } from '../../scripts/setup/browser.mjs'
+import { startBackend } from './lib/backend.mjs'
+import { FLAGS, launch, openApp } from './lib/browser.mjs'
+import { startSite } from './lib/site.mjs'
+import { until } from './lib/until.mjs'
+
+let backend, site, browser
+before(async () => {
+  ;[backend, site, browser] = await Promise.all([startBackend(), startSite(), launch()])
+})
+after(async () => {
+  await browser.close()
+  site.close()
+  await backend.close()
+})
+
+const AWAY = { url: 'ws://127.0.0.1:9/sync' }
+const texts = (who, count = 20) => Array.from({ length: count }, (_, i) => `${who} ${i}`)
+/** Random, since the database packs what repeats itself. */
+const large = text => `${text} ${randomBytes(22_500).toString('base64')}`
+const say = (app, all) => app.x((app, all) => void all.forEach(payload => app.store.dispatch({ type: 'journal/add', payload })), all)
+const durable = app => app.x(app => Promise.all(app.twin.pending().map(({ action }) => app.twin.durable(action))).then(() => true))
+const notices = (app, name) => app.x((app, name) => app.notices.filter(notice => notice.name === name), name)
+
+/** A profile of its own; `broken` runs in each of its pages before the app. `open(away)`: with a server, or without. */
+async function world(stream, broken, profile) {
+  profile ??= await browser.newContext()
+  if (broken) await profile.addInitScript(broken)
+  const open = (away = false) => openApp(profile, site, { backend: away ? AWAY : backend, model: 'journal', stream })
+  return { profile, open }
+}
+
+/** In the log: these, each once and in this order; and the page shows them. */
+async function logHolds(app, stream, said) {
+  await app.settled()
+  const list = (await backend.events(stream)).map(event => event.action.payload)
+  assert.deepEqual(list, said)
+  await app.shows({ list })
+  assert.deepEqual(app.errors, [])
+}
+
+const withoutIndexedDb = () => void delete Object.getPrototypeOf(globalThis).indexedDB ?? delete globalThis.indexedDB
+const unopenable = () => void (IDBFactory.prototype.open = () => {
+  throw new DOMException('', 'SecurityError')
+})
+const withoutLocalStorage = () => Object.defineProperty(globalThis, 'localStorage', { get() {
+  throw new DOMException('', 'SecurityError')
+} })
+
+for (const [what, broken] of [['is missing', withoutIndexedDb], ['cannot be opened', unopenable]])
+  test(`IndexedDB ${what}: localStorage keeps the outbox over reloads, and it is sent once`, async () => {
+    const stream = `journal/local-${what.length}`
+    const { open } = await world(stream, broken)
+    const app = await open(true)
+    assert.equal((await app.status()).storage, 'localStorage')
+    await say(app, texts('kept'))
+    assert.ok(await durable(app))
+    for (let loads = 0; loads < 2; loads++) {
+      await app.reload()
+      assert.deepEqual((await app.state()).list, texts('kept'))
+      assert.equal((await app.status()).pending, 20)
+    }
+    await app.page.close()
+    const online = await open()
+    await say(online, ['new'])
+    await logHolds(online, stream, [...texts('kept'), 'new'])
+    // Offline again: what was confirmed is there, and nothing is pending.
+    const again = await open(true)
+    assert.deepEqual((await again.state()).list, [...texts('kept'), 'new'])
+    assert.equal((await again.status()).pending, 0)
+  })
+
+test('neither IndexedDB nor localStorage: in memory, which the app is told, and sent all the same', async () => {
+  const stream = 'journal/memory'
+  const { profile, open } = await world(stream, unopenable)
+  await profile.addInitScript(withoutLocalStorage)
+  const app = await open()
+  assert.equal((await app.status()).storage, 'memory')
+  assert.deepEqual((await notices(app, 'storage')).map(({ storage, reason }) => [storage, reason]), [['memory', 'SecurityError']])
+  const code = await app.x(app => app.twin.durable(app.store.dispatch({ type: 'journal/add', payload: 'fleeting' })).catch(error => error.code))
+  assert.equal(code, 'not-durable')
+  await logHolds(app, stream, ['fleeting'])
+})
+
+test('the database is deleted under the open twin: opened anew, and all of the outbox with it', async () => {
+  const stream = 'journal/deleted'
+  const { open } = await world(stream)
+  const app = await open(true)
+  await say(app, texts('before'))
+  await durable(app)
+  await deleteDatabases(app)
+  await say(app, texts('meanwhile'))
+  await until('it is opened anew', async () => (await app.status()).storage === 'indexedDB')
+  assert.deepEqual((await notices(app, 'storage')).map(({ storage }) => storage), ['indexedDB'])
+  await say(app, texts('after'))
+  await durable(app)
+  await app.page.close()
+  const online = await open()
+  const said = [...texts('before'), ...texts('meanwhile'), ...texts('after')]
+  await logHolds(online, stream, said)
+  await deleteDatabases(online)
+  await until('it is opened anew', async () => (await online.status()).storage === 'indexedDB')
+  await until('the state is stored again', async () => (await storedIn(online, 'meta', 'log'))?.cursor?.seq === said.length)
+  const again = await open(true)
+  assert.deepEqual((await again.state()).list, said)
+})
+
+test('the handle is lost again and again: opened anew three times, then localStorage; dropped actions stay dropped', async () => {
+  const stream = 'journal/handle'
+  const { open } = await world(stream, () => {
+    const { transaction } = IDBDatabase.prototype
+    globalThis.failures = 0
+    IDBDatabase.prototype.transaction = function (...args) {
+      if (globalThis.failures > 0 && globalThis.failures--) throw new DOMException('the connection is lost', 'InvalidStateError')
+      return transaction.apply(this, args)
+    }
+  })
+  const app = await open(true)
+  const said = []
+  for (let loss = 1; loss <= 4; loss++) {
+    await say(app, texts(`loss ${loss}`, 5))
+    await durable(app)
+    await app.x(app => {
+      globalThis.failures = 1
+      // The very transaction that fails takes one out.
+      app.twin.drop(app.twin.pending().at(-1).id)
+    })
+    said.push(...texts(`loss ${loss}`, 4))
+    await until('the app is told', async () => (await notices(app, 'storage')).length === loss)
+    await until('it has a home again', async () => (await app.status()).storage !== 'opening')
+  }
+  const homes = (await notices(app, 'storage')).map(({ storage }) => storage)
+  assert.deepEqual(homes, ['indexedDB', 'indexedDB', 'indexedDB', 'localStorage'])
+  await durable(app)
+  assert.deepEqual((await app.state()).list, said)
+  await app.page.close()
+  const online = await open()
+  await online.settled()
+  const list = (await backend.events(stream)).map(event => event.action.payload)
+  // Three of the dropped were taken out in IndexedDB; it was not to be had for the fourth.
+  assert.deepEqual(list.filter(text => text !== 'loss 4 4'), said)
+})
+
+test('the disk is full: localStorage takes the outbox over; that is full too: memory does', async t => {
+  const stream = 'journal/full'
+  // In a profile that is not on disk there are no quotas.
+  const folder = mkdtempSync(join(tmpdir(), 'twinstore-profile-'))
+  const profile = await chromium.launchPersistentContext(folder, { executablePath: findBrowser().chromium, args: FLAGS })
+  t.after(async () => {
+    await profile.close()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  })
+  const { open } = await world(stream, undefined, profile)
+  const cdp = await profile.newCDPSession(await profile.newPage())
+  // Chromium looks again only where what it remembers to be left would not do.
+  await cdp.send('Storage.overrideQuotaForOrigin', { origin: site.url, quotaSize: 300_000 })
+  const app = await open(true)
+  await say(app, texts('before'))
+  await durable(app)
+  const full = texts('full').map(large)
+  await say(app, full)
+  await until('localStorage is the home', async () => (await app.status()).storage === 'localStorage')
+  assert.deepEqual((await notices(app, 'storage')).map(({ storage, reason }) => [storage, reason]), [['localStorage', 'QuotaExceededError']])
+  await durable(app)
+  await app.reload()
+  assert.deepEqual((await app.state()).list, [...texts('before'), ...full])
+  const more = texts('more', 10).map(large)
+  await say(app, more)
+  await until('localStorage is the home', async () => (await app.status()).storage === 'localStorage')
+  await app.x(() => {
+    for (let size = 1 << 22; size >= 1; size >>= 1) {
+      try {
+        for (let i = 0; ; i++) localStorage.setItem(`filler ${size} ${i}`, 'x'.repeat(size))
+      } catch {}
+    }
+  })
+  await say(app, ['in memory'])
+  await until('memory is the home', async () => (await app.status()).storage === 'memory')
+  const said = [...texts('before'), ...full, ...more, 'in memory']
+  assert.deepEqual((await app.state()).list, said)
+  await app.x(() => Object.keys(localStorage).filter(key => key.startsWith('filler')).forEach(key => localStorage.removeItem(key)))
+  await cdp.send('Storage.overrideQuotaForOrigin', { origin: site.url })
+  await app.reload()
+  assert.deepEqual((await app.state()).list, said.slice(0, -1), 'what was in memory only is gone, as the app was told')
+  await app.page.close()
+  const online = await open()
+  await logHolds(online, stream, said.slice(0, -1))
+})
+
+test('rows that cannot be read stay where they are, and hold up nothing', async () => {
+  const stream = 'journal/rows'
+  const { open } = await world(stream)
+  const app = await open(true)
+  await say(app, ['first', 'second', 'third'])
+  await durable(app)
+  const foreign = await app.x(damage)
+  await app.reload()
+  assert.deepEqual((await app.state()).list, ['first', 'third'])
+  await app.page.close()
+  const online = await open()
+  await say(online, ['fourth'])
+  await logHolds(online, stream, ['first', 'third', 'fourth'])
+  assert.equal((await storedIn(online, 'outbox')).length, foreign, 'all that could not be read is still there')
+})
+
+test('a log that cannot be read is taken from the server again', async () => {
+  const stream = 'journal/log'
+  const { open } = await world(stream)
+  const app = await open()
+  await say(app, texts('said'))
+  await app.settled()
+  await app.page.close()
+  for (const log of ['text', { cursor: 5 }, { cursor: { log: '', seq: -1, chain: {} } }, undefined]) {
+    const away = await open(true)
+    await put(away, 'meta', 'log', log)
+    await away.reload()
+    await say(away, [`with ${JSON.stringify(log) ?? 'none'}`])
+    await durable(away)
+    await away.page.close()
+    const online = await open()
+    await online.settled()
+    await online.page.close()
+  }
+  const online = await open()
+  const list = (await backend.events(stream)).map(event => event.action.payload)
+  assert.equal(list.length, 24)
+  await online.shows({ list })
+})
+
+/** In the page: one row of three is broken, and foreign ones are added. Gives how many cannot be read. */
+async function damage() {
+  const { name } = (await indexedDB.databases()).find(({ name }) => name.startsWith('twinstore:'))
+  const db = await new Promise(done => { indexedDB.open(name).onsuccess = event => done(event.target.result) })
+  const transaction = db.transaction('outbox', 'readwrite')
+  const outbox = transaction.objectStore('outbox')
+  const rows = await new Promise(done => { outbox.getAll().onsuccess = event => done(event.target.result) })
+  const [first, second, third] = rows.sort((a, b) => a.n - b.n)
+  outbox.put({ ...second, text: second.text.slice(0, -5) }, [second.client, second.n])
+  const action = text => JSON.stringify({ type: 'journal/add', payload: text })
+  const foreign = [null, 'text', 7, [], {}, { text: '{}' }, new Date(), new Blob(['x']), { ...first, n: -1 }, { ...first, n: 0.5 }, { ...first, client: 5 },
+    { ...first, client: 'no name', n: 90 }, { ...third, n: 91, order: 1e300 }, { ...third, n: 92, order: 'x' }, { ...third, n: 93, text: '"x"' },
+    { ...third, n: 94, text: '{"type":5}' }, { ...third, n: 95, bytes: 1 }, { client: first.client, n: 96, text: action('x') }]
+  foreign.forEach((row, i) => outbox.put(row, ['stranger', i]))
+  transaction.commit()
+  await new Promise(done => { transaction.oncomplete = done })
+  db.close()
+  return foreign.length + 1
+}
+
+const deleteDatabases = app => app.x(async () => {
+  for (const { name } of await indexedDB.databases()) await new Promise(done => {
+    const request = indexedDB.deleteDatabase(name)
+    request.onsuccess = request.onerror = done
+  })
+})
+
+const storedIn = (app, store, key) => app.x(async (app, [store, key]) => {
+  const { name } = (await indexedDB.databases()).find(({ name }) => name.startsWith('twinstore:'))
+  const db = await new Promise(done => { indexedDB.open(name).onsuccess = event => done(event.target.result) })
+  const objects = db.transaction(store).objectStore(store)
+  const request = key ? objects.get(key) : objects.getAllKeys()
+  const result = await new Promise(done => { request.onsuccess = () => done(request.result) })
+  db.close()
+  return result
+}, [store, key])
+
+const put = (app, store, key, value) => app.x(async (app, [store, key, value]) => {
+  const { name } = (await indexedDB.databases()).find(({ name }) => name.startsWith('twinstore:'))
+  const db = await new Promise(done => { indexedDB.open(name).onsuccess = event => done(event.target.result) })
+  const transaction = db.transaction(store, 'readwrite')
+  if (value === undefined) transaction.objectStore(store).delete(key)
+  else transaction.objectStore(store).put(value, key)
+  await new Promise(done => { transaction.oncomplete = done })
+  db.close()
+}, [store, key, value])
