@@ -244,7 +244,8 @@ class TwinObject implements Twin<any, any> {
 
   /** The outbox has a home of its own now: no tab shares it. */
   #goAlone() {
-    if (this.status.storage === 'indexedDB' || !this.#tabs) return
+    // What could not be read before can be now.
+    if (this.status.storage === 'indexedDB' || !this.#tabs) return void this.#adopt()
     this.#tabs.close()
     this.#tabs = undefined
     this.#host.role('alone')

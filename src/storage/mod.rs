@@ -127,6 +127,10 @@ impl Storage {
         matches!(&*self.home.borrow(), Home::Memory)
     }
 
+    fn is_opening(&self) -> bool {
+        matches!(&*self.home.borrow(), Home::Opening)
+    }
+
     /// Stores an entry of this page load, in place of that of the number `gone`; `put` makes its row.
     pub(crate) fn enqueue(self: &Rc<Self>, n: N, gone: Option<N>, put: impl FnOnce(&Change)) {
         if self.is_memory() {
@@ -147,7 +151,7 @@ impl Storage {
         }
         self.last.set(n);
         self.count.set(self.count.get() + 1);
-        if matches!(&*self.home.borrow(), Home::Opening) {
+        if self.is_opening() {
             // Until it is open each is journaled by itself.
             let row = self.gathered.borrow().rows().slice(u32::MAX, u32::MAX);
             let key = self.journal.add(&self.client, float(n.0), &row);
@@ -166,7 +170,7 @@ impl Storage {
         if !change.is_log() {
             self.journal.remove_entries(&change.gone());
         }
-        if matches!(&*self.home.borrow(), Home::Opening) {
+        if self.is_opening() {
             self.count.set(self.count.get() + 1);
             // A later content of an action that has but its journal.
             for row in change.rows().iter() {
@@ -206,6 +210,10 @@ impl Storage {
         journal: bool,
         done: impl FnOnce(Option<Array>) + 'static,
     ) {
+        // What stands in a journal may be done already: the database will say.
+        if self.is_opening() {
+            return done(None);
+        }
         let (this, name) = (self.clone(), JsValue::from_str(client));
         let losses = self.losses.get();
         let read = move |read: Result<JsValue, JsValue>| {
@@ -236,15 +244,17 @@ impl Storage {
         }
     }
 
-    /// Names the clients that have something stored.
+    /// Names the clients that have something stored; while the home is being opened, nobody.
     pub(crate) fn clients(self: &Rc<Self>, done: impl FnOnce(Array) + 'static) {
-        let Some(database) = self.database() else {
-            return done(self.journal.clients(&Array::new()));
-        };
         let this = self.clone();
-        database.keys(Box::new(move |keys| {
+        let name = move |keys: Result<JsValue, JsValue>| {
             done(keys.map(|keys| this.journal.clients(keys.unchecked_ref())).unwrap_or_default());
-        }));
+        };
+        match self.database() {
+            Some(database) => database.keys(Box::new(name)),
+            None if self.is_opening() => name(Err(JsValue::UNDEFINED)),
+            None => name(Ok(Array::new().into())),
+        }
     }
 
     /// This tab leads from now on: nobody else writes the log. Or it follows.
@@ -330,7 +340,7 @@ impl Storage {
 
     /// Journals and writes what was gathered.
     fn flush(self: &Rc<Self>) {
-        if self.count.get() == 0 || matches!(&*self.home.borrow(), Home::Opening) {
+        if self.count.get() == 0 || self.is_opening() {
             return;
         }
         self.count.set(0);
