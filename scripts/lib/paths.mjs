@@ -1,15 +1,18 @@
 /** Where things lie: the checkout, and what is kept outside it between checkouts. */
+import { createHash } from 'node:crypto'
 import { homedir } from 'node:os'
-import { delimiter, join, resolve } from 'node:path'
+import { basename, delimiter, join, resolve } from 'node:path'
 
 export const root = resolve(import.meta.dirname, '../..')
 
-/** Tools and builds are kept here, so that a second checkout does not pay for them again. */
+/** Tools and builds are kept here, so that a second clone in the same place does not pay for them again. */
 export const cache = resolve(
   process.env.TWINSTORE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'twinstore'),
 )
 export const tools = join(cache, 'tools')
-export const targetDir = resolve(process.env.CARGO_TARGET_DIR ?? join(cache, 'target'))
+/** For each place its own: what is built has paths in it, and Cargo takes another checkout's older files for unchanged. */
+const place = `${basename(root)}-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
+export const targetDir = resolve(process.env.CARGO_TARGET_DIR ?? join(cache, 'target', place))
 
 /** Stamps of what was built from which inputs; they go when the checkout goes. */
 export const stamps = join(root, 'target/stamps')
