@@ -229,8 +229,7 @@ class TwinObject implements Twin<any, any> {
     return new Tabs(this.#options.key, this.#client.held, this.#options.schema, {
       lead: leads => {
         this.#host.role(leads ? 'leader' : 'follower')
-        this.#core.lead(leads)
-        if (leads) void this.#adopt()
+        this.#core.lead(leads, () => void this.#adopt())
       },
       stored: (client, n) => void this.#look(client, n),
       joined: client => void this.#outlive(client),
@@ -249,8 +248,7 @@ class TwinObject implements Twin<any, any> {
     this.#tabs.close()
     this.#tabs = undefined
     this.#host.role('alone')
-    this.#core.lead(true)
-    void this.#adopt()
+    this.#core.lead(true, () => void this.#adopt())
   }
 
   /** The browser shall not clear away what has nobody else yet. It may say no; nothing hangs on it. */

@@ -95,9 +95,9 @@ impl Core {
         self.driver.feed(Input::Woken);
     }
 
-    /// This tab leads from now on, or follows.
-    pub fn lead(&self, leads: bool) {
-        self.driver.lead(leads);
+    /// This tab leads from now on, or follows. Calls `done` when that is so.
+    pub fn lead(&self, leads: bool, done: Function) {
+        self.driver.lead(leads, done);
     }
 
     /// For a tab that follows: the leader's link is up, or not; `schema` is that of the server's model.

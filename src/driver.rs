@@ -311,10 +311,14 @@ impl Driver {
         }
     }
 
-    /// This tab leads from now on, or follows.
-    pub(crate) fn lead(&self, leads: bool) {
-        self.storage().claim(leads);
-        self.feed(Input::Led(leads));
+    /// This tab leads from now on, or follows. Calls `done` when that is so.
+    pub(crate) fn lead(&self, leads: bool, done: Function) {
+        let me = self.me.clone();
+        self.storage().lead(leads, move || {
+            let Some(driver) = me.upgrade() else { return };
+            driver.feed(Input::Led(leads));
+            let _ = done.call0(&JsValue::UNDEFINED);
+        });
     }
 
     /// Another tab has stored entries, or a client is gone: reads what there is of it.

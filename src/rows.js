@@ -4,7 +4,7 @@
  *
  * - an entry: `{ client, n, from, order, schema, bytes, text, held? }`, `text` being the action as JSON
  * - an event: `{ seq, action }`, in lists by frame
- * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n }, token }`
+ * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n } }`
  */
 import { actionOf, mergedAction, textOf, weigh } from './web.js'
 
@@ -86,12 +86,8 @@ export class Change {
 /** Clients that were made longer ago, and have nothing stored, are forgotten. */
 const CLIENT_DAYS = 60
 
-/**
- * The log's row after a change. Undefined: another tab leads, and what this one heard is not to be written.
- * `moved`: it leads further than what was stored, with the events or the state that come with it.
- */
-export function logAfter(row, change, token) {
-  if (row?.token > token) return undefined
+/** The log's row after a change. `moved`: it leads further than what was stored, with the events or the state that come with it. */
+export function logAfter(row, change) {
   const known = row?.cursor
   const { after, cursor, state } = change
   // A state may be of another log: the server was reset. Events may not, and leave no hole.
@@ -103,7 +99,7 @@ export function logAfter(row, change, token) {
   for (const [client, n] of [...Object.entries(before ?? {}), ...Object.entries(change.settled)]) {
     if (!(client < oldest)) settled[client] = Math.max(n, settled[client] ?? 0)
   }
-  return { moved, row: { cursor: moved ? cursor : known, settled, token: Number.isFinite(token) ? token : row?.token } }
+  return { moved, row: { cursor: moved ? cursor : known, settled } }
 }
 
 /** What was read, in order: entries each once, the log, and the rows that are none. */
@@ -202,7 +198,7 @@ export function changeLocal(journal, prefix, change) {
   for (const row of change.rows) store.setItem(`${journal}${name(row)}`, JSON.stringify([row]))
   for (const id of change.gone) store.removeItem(journal + id.join('/'))
   if (!change.isLog) return
-  const { moved, row } = logAfter(local(`${prefix}log`), change, Infinity)
+  const { moved, row } = logAfter(local(`${prefix}log`), change)
   if (moved && change.state !== undefined) {
     for (const key of localKeys(`${prefix}event`)) store.removeItem(key)
     store.setItem(`${prefix}state`, JSON.stringify(change.state))

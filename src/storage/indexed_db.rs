@@ -3,12 +3,17 @@
 //! Without the explicit commit a transaction does not survive the death of its tab. Stores:
 //! - `outbox`: entries by `[client, n]`
 //! - `events`: lists of accepted events, by the place of their first
-//! - `meta`: `log` (cursor, settled numbers, token of who leads) and `state`, where the events begin
+//! - `meta`: `log` (cursor, settled numbers) and `state`, where the events begin; `term`, the number of the last
+//!   term in which a tab led, and `["term", n]` for each of the last ones
 //!
-//! Every tab puts and removes entries. The log is written by the tab that leads: its token is compared in the same
-//! transaction, so that a leader which slept and was replaced writes nothing any more.
+//! Every tab puts and removes entries. The log is written by the tab that leads. A leader that slept and was
+//! replaced writes nothing any more: with each write it adds and removes the key of the term after its own, and
+//! where that term has begun the key is there already and the transaction fails.
+//!
+//! No transaction waits for an answer before it is committed: a tab that is frozen in between would keep all
+//! others from writing, for as long as a minute in Chromium.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Array, Function};
@@ -20,6 +25,10 @@ use crate::web::{Fields, once};
 
 const VERSION: u32 = 1;
 const STORES: &str = "outbox events meta";
+/// Terms whose keys are kept: a leader may sleep through as many without writing where it must not.
+const TERMS: f64 = 1_000.0;
+/// Tabs that begin a term at the same time: how often one tries.
+const CLAIMS: u32 = 20;
 
 /// Called once with what came of it.
 pub(super) type Done<T> = Box<dyn FnOnce(Result<T, JsValue>)>;
@@ -30,8 +39,23 @@ pub(super) struct Database {
     db: IdbDatabase,
     /// Whether a commit waits for the disk, so that a power cut loses nothing.
     strict: bool,
-    /// Of this tab's last time as the leader; infinite where tabs cannot agree on one.
-    token: Rc<Cell<f64>>,
+    log: Rc<Log>,
+}
+
+/// What a tab knows of the stored log.
+pub(super) struct Log {
+    /// Tabs cannot agree on one that leads: each of them writes the log, and reads first what others wrote.
+    shared: bool,
+    /// The last term in which this tab led; 0: it never did.
+    term: Cell<f64>,
+    /// Its row as this tab read or wrote it last: while it leads, nobody else writes it.
+    row: RefCell<JsValue>,
+}
+
+impl Log {
+    pub(super) fn new(shared: bool) -> Rc<Self> {
+        Rc::new(Self { shared, term: Cell::default(), row: RefCell::default() })
+    }
 }
 
 /// Whether this platform has IndexedDB.
@@ -40,10 +64,10 @@ pub(super) fn exists() -> bool {
 }
 
 /// Opens a database, and makes its stores where it is new.
-pub(super) fn open(name: &str, strict: bool, token: Rc<Cell<f64>>, done: Done<Database>) {
+pub(super) fn open(name: &str, strict: bool, log: Rc<Log>, done: Done<Database>) {
     let name = database_name(name);
     let opened = move |result: Result<JsValue, JsValue>| {
-        done(result.map(|db| Database { db: db.unchecked_into(), strict, token }));
+        done(result.map(|db| Database { db: db.unchecked_into(), strict, log }));
     };
     // First: nothing is to be written behind a torn record.
     begin_new_log(&once(Box::new(move |_| open_stores(&name, Box::new(opened)))));
@@ -97,6 +121,7 @@ impl Database {
 
     /// Everything that is stored, in one transaction.
     pub(super) fn read(&self, done: Done<Stored>) {
+        let known = self.log.clone();
         self.ask(
             |stores| {
                 Ok([
@@ -106,10 +131,12 @@ impl Database {
                     stores.meta.get(&"state".into())?,
                 ])
             },
-            Box::new(|read| {
-                done(
-                    read.map(|[rows, events, log, state]| Stored::of(&rows, &events, &log, &state)),
-                )
+            Box::new(move |read| {
+                done(read.map(|[rows, events, log, state]| {
+                    let stored = Stored::of(&rows, &events, &log, &state);
+                    known.row.replace(stored.log_row());
+                    stored
+                }));
             }),
         );
     }
@@ -160,39 +187,55 @@ impl Database {
         }
     }
 
-    /// Performs a change, as one transaction.
+    /// Performs a change.
     pub(super) fn change(&self, change: Change, done: Done<()>) {
-        let begun = Stores::open(self, true)
-            .and_then(|stores| stores.perform(change, self.token.clone()).map(|()| stores));
+        self.write(|stores| stores.perform(change, &self.log), done);
+    }
+
+    /// Begins a term after all others: from then on no other tab writes the log.
+    pub(super) fn claim(&self, done: Done<()>) {
+        if self.log.shared {
+            return done(Ok(()));
+        }
+        self.try_to_claim(CLAIMS, done);
+    }
+
+    fn try_to_claim(&self, tries: u32, done: Done<()>) {
+        let this = self.clone();
+        let begin = move |read: Result<[JsValue; 1], JsValue>| {
+            let term = match read {
+                Ok([last]) => last.as_f64().unwrap_or_default() + 1.0,
+                Err(error) => return done(Err(error)),
+            };
+            let database = this.clone();
+            let begun = move |result: Result<(), JsValue>| match result {
+                Err(error) if is_taken(&error) && tries > 0 => {
+                    database.try_to_claim(tries - 1, done);
+                }
+                Err(error) => done(Err(error)),
+                Ok(()) => {
+                    database.log.term.set(term);
+                    done(Ok(()));
+                }
+            };
+            this.write(|stores| stores.begin_term(term), Box::new(begun));
+        };
+        self.ask(|stores| Ok([stores.meta.get(&"term".into())?]), Box::new(begin));
+    }
+
+    /// Performs a write, as one transaction.
+    fn write(&self, write: impl FnOnce(&Rc<Stores>) -> Result<(), JsValue>, done: Done<()>) {
+        let begun = Stores::open(self, true).and_then(|stores| write(&stores).map(|()| stores));
         match begun {
             Ok(stores) => when_ended(&stores.transaction, done),
             Err(error) => done(Err(error)),
         }
     }
+}
 
-    /// Takes a token above all others: from now on nobody else writes the log.
-    pub(super) fn claim(&self) {
-        let token = self.token.clone();
-        let claim = |stores: Rc<Stores>| {
-            let request = stores.meta.get(&"log".into())?;
-            let asked = request.clone();
-            let answered = once(Box::new(move |_| {
-                let row = asked
-                    .result()
-                    .ok()
-                    .and_then(|row| Fields::of(&row))
-                    .unwrap_or_else(Fields::new);
-                token.set(row.get("token").as_f64().unwrap_or_default() + 1.0);
-                row.set("token", &token.get().into());
-                let _ = stores.meta.put_with_key(&row, &"log".into());
-                let _ = stores.commit();
-            }));
-            request.set_onsuccess(Some(answered.unchecked_ref()));
-            Ok(())
-        };
-        // Where it fails, so does the first write.
-        let _ = Stores::open(self, true).and_then(claim);
-    }
+/// Whether a transaction failed for the key of a term: another tab leads.
+pub(super) fn is_taken(error: &JsValue) -> bool {
+    Fields::of(error).and_then(|e| e.text("name")).is_some_and(|name| name == "ConstraintError")
 }
 
 /// The stores within one transaction.
@@ -214,7 +257,7 @@ impl Stores {
         }))
     }
 
-    fn perform(self: &Rc<Self>, change: Change, token: Rc<Cell<f64>>) -> Result<(), JsValue> {
+    fn perform(self: &Rc<Self>, change: Change, log: &Rc<Log>) -> Result<(), JsValue> {
         for row in change.rows().iter() {
             let fields: &Fields = row.unchecked_ref();
             let key = Array::of2(&fields.get("client"), &fields.get("n"));
@@ -226,11 +269,24 @@ impl Stores {
         if !change.is_log() {
             return self.commit();
         }
+        if log.shared {
+            return self.write_shared_log(change, log.clone());
+        }
+        let next = term_key(log.term.get() + 1.0);
+        self.meta.add_with_key(&JsValue::TRUE, &next)?;
+        self.meta.delete(&next)?;
+        self.write_log(&change, log)
+    }
+
+    fn write_shared_log(self: &Rc<Self>, change: Change, log: Rc<Log>) -> Result<(), JsValue> {
         let request = self.meta.get(&"log".into())?;
         let (stores, asked) = (self.clone(), request.clone());
         let answered = once(Box::new(move |_| {
-            let then = || stores.write_log(&asked.result()?, &change, token.get());
-            if then().is_err() {
+            let write = || {
+                log.row.replace(asked.result()?);
+                stores.write_log(&change, &log)
+            };
+            if write().is_err() {
                 let _ = stores.transaction.abort();
             }
         }));
@@ -238,10 +294,8 @@ impl Stores {
         Ok(())
     }
 
-    fn write_log(&self, row: &JsValue, change: &Change, token: f64) -> Result<(), JsValue> {
-        let Some(after) = log_after(row, change, token) else {
-            return Err(JsValue::NULL);
-        };
+    fn write_log(&self, change: &Change, log: &Log) -> Result<(), JsValue> {
+        let after = log_after(&log.row.borrow(), change);
         if after.get("moved").is_truthy() {
             if !change.state().is_undefined() {
                 self.events.clear()?;
@@ -252,7 +306,19 @@ impl Stores {
                 self.events.put_with_key(&events, &first.get("seq"))?;
             }
         }
-        self.meta.put_with_key(&after.get("row"), &"log".into())?;
+        let row = after.get("row");
+        self.meta.put_with_key(&row, &"log".into())?;
+        log.row.replace(row);
+        self.commit()
+    }
+
+    fn begin_term(&self, term: f64) -> Result<(), JsValue> {
+        self.meta.add_with_key(&JsValue::TRUE, &term_key(term))?;
+        self.meta.put_with_key(&term.into(), &"term".into())?;
+        let old = IdbKeyRange::bound(&term_key(0.0), &term_key(term - TERMS));
+        if term > TERMS {
+            self.meta.delete(&old?.into())?;
+        }
         self.commit()
     }
 
@@ -260,6 +326,10 @@ impl Stores {
     fn commit(&self) -> Result<(), JsValue> {
         self.transaction.unchecked_ref::<RawTransaction>().commit()
     }
+}
+
+fn term_key(term: f64) -> JsValue {
+    Array::of2(&"term".into(), &term.into()).into()
 }
 
 fn create_stores(request: &IdbRequest) {

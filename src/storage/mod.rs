@@ -18,7 +18,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::host::Options;
 use crate::web::{Fields, float, once, queue_microtask};
-use indexed_db::Database;
+use indexed_db::{Database, Log};
 use journal::Journal;
 pub(crate) use rows::{Change, Stored, to_entries, to_state, up_to_date};
 
@@ -64,10 +64,11 @@ pub(crate) struct Storage {
     journal: Journal,
     home: RefCell<Home>,
     listener: Rc<dyn Listener>,
-    /// See [`Database`].
-    token: Rc<Cell<f64>>,
-    /// This tab leads, and its token is to be above all others.
-    claims: Cell<bool>,
+    log: Rc<Log>,
+    /// This tab leads: it writes the log, and nobody else.
+    leads: Cell<bool>,
+    /// How often it began or ceased to.
+    turns: Cell<u32>,
     /// How often the home was lost: a late answer of an earlier one is known as such.
     losses: Cell<u32>,
     /// Entries dispatched since the task began.
@@ -93,8 +94,9 @@ impl Storage {
             burst: options.burst() as usize,
             home: RefCell::new(Home::Opening),
             listener,
-            token: Rc::new(Cell::new(if options.leads() { f64::INFINITY } else { 0.0 })),
-            claims: Cell::default(),
+            log: Log::new(options.leads()),
+            leads: Cell::default(),
+            turns: Cell::default(),
             losses: Cell::default(),
             in_task: Cell::default(),
             gathered: RefCell::new(Change::new()),
@@ -257,12 +259,23 @@ impl Storage {
         }
     }
 
-    /// This tab leads from now on: nobody else writes the log. Or it follows.
-    pub(crate) fn claim(&self, claims: bool) {
-        self.claims.set(claims);
-        if let Some(database) = self.database().filter(|_| claims) {
-            database.claim();
-        }
+    /// This tab leads from now on, and nobody else writes the log; or it follows. Calls `then` when that is so,
+    /// unless it is to be otherwise by then.
+    pub(crate) fn lead(self: &Rc<Self>, leads: bool, then: impl FnOnce() + 'static) {
+        self.leads.set(leads);
+        let turn = self.turns.get() + 1;
+        self.turns.set(turn);
+        // A database that is being opened is claimed before it is read.
+        let Some(database) = self.database().filter(|_| leads) else { return then() };
+        let (this, losses) = (self.clone(), self.losses.get());
+        database.claim(Box::new(move |result| {
+            if this.turns.get() == turn {
+                then();
+            }
+            if let Err(error) = result {
+                this.lose(losses, &reason_of(&error));
+            }
+        }));
     }
 
     /// Something may have happened to it while the page slept.
@@ -290,27 +303,40 @@ impl Storage {
     /// Opens the database, then calls `then` with what it holds, or why it cannot be had.
     fn open_database(self: &Rc<Self>, then: Opened) {
         let (this, losses) = (self.clone(), self.losses.get());
-        let opened = move |opened: Result<Database, JsValue>| {
-            let database = match opened {
-                Ok(database) => database,
-                Err(error) => return then(&this, Err(reason_of(&error))),
-            };
-            let reading = database.clone();
-            let read = move |read: Result<Stored, JsValue>| match read {
-                // The twin was closed meanwhile.
-                _ if this.losses.get() != losses => database.close(),
-                Ok(stored) => {
-                    let lost = this.clone();
-                    database.on_lost(move || lost.lose(losses, "the database was taken away"));
-                    this.home.replace(Home::IndexedDb(database));
-                    this.claim(this.claims.get());
-                    then(&this, Ok(stored));
-                }
-                Err(error) => then(&this, Err(reason_of(&error))),
-            };
-            reading.read(Box::new(read));
+        let opened = move |opened: Result<Database, JsValue>| match opened {
+            Ok(database) => this.enter(database, losses, then),
+            Err(error) => then(&this, Err(reason_of(&error))),
         };
-        indexed_db::open(&self.name, self.strict, self.token.clone(), Box::new(opened));
+        indexed_db::open(&self.name, self.strict, self.log.clone(), Box::new(opened));
+    }
+
+    /// Claims a database where this tab leads, and reads it: in this order, so that what is read is what there is.
+    fn enter(self: &Rc<Self>, database: Database, losses: u32, then: Opened) {
+        let (this, turn) = (self.clone(), self.turns.get());
+        let reading = database.clone();
+        let read = move |read: Result<Stored, JsValue>| match read {
+            // The twin was closed meanwhile.
+            _ if this.losses.get() != losses => database.close(),
+            Ok(_) if this.leads.get() && this.turns.get() != turn => {
+                this.enter(database, losses, then);
+            }
+            Ok(stored) => {
+                let lost = this.clone();
+                database.on_lost(move || lost.lose(losses, "the database was taken away"));
+                this.home.replace(Home::IndexedDb(database));
+                then(&this, Ok(stored));
+            }
+            Err(error) => then(&this, Err(reason_of(&error))),
+        };
+        if self.leads.get() {
+            let claiming = reading.clone();
+            claiming.claim(Box::new(move |claimed| match claimed {
+                Ok(()) => reading.read(Box::new(read)),
+                Err(error) => read(Err(error)),
+            }));
+        } else {
+            reading.read(Box::new(read));
+        }
     }
 
     fn restore(self: &Rc<Self>, stored: Result<Stored, String>) {
@@ -405,8 +431,7 @@ impl Storage {
                     self.listener.persisted(n);
                 }
             }
-            // Aborted by our own hand.
-            Err(error) if error.is_null() => self.listener.outranked(),
+            Err(error) if indexed_db::is_taken(&error) => self.listener.outranked(),
             Err(error) => failed(&reason_of(&error)),
         }
     }

@@ -64,9 +64,9 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = isLog)]
     pub(super) fn is_log(this: &Change) -> bool;
 
-    /// The log's row after a change, and whether it moved; none: another tab leads.
+    /// The log's row after a change, and whether it moved.
     #[wasm_bindgen(js_name = logAfter)]
-    pub(super) fn log_after(row: &JsValue, change: &Change, token: f64) -> Option<Fields>;
+    pub(super) fn log_after(row: &JsValue, change: &Change) -> Fields;
 
     /// Everything that was stored.
     pub(crate) type Stored;
@@ -80,6 +80,8 @@ extern "C" {
     fn frames(this: &Stored) -> Array;
     #[wasm_bindgen(method, getter)]
     fn log(this: &Stored) -> Option<Fields>;
+    #[wasm_bindgen(method, getter, js_name = log)]
+    pub(super) fn log_row(this: &Stored) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = state)]
     fn base(this: &Stored) -> JsValue;
     /// The rows that are no entries.

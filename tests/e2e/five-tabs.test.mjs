@@ -10,7 +10,7 @@ import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 const TABS = 5
-const PLACES = ['offline']
+const PLACES = ['offline', 'online']
 const ROUNDS = Math.ceil(Number(process.env.TWINSTORE_KILLS ?? 20) / 20)
 /** How many actions each tab dispatches between two incidents, and how often; five tabs at once are 125 a second. */
 const EACH = 10
