@@ -3,15 +3,9 @@
 //! Without the explicit commit a transaction does not survive the death of its tab. Stores:
 //! - `outbox`: entries by `[client, n]`
 //! - `events`: lists of accepted events, by the place of their first
-//! - `meta`: `log` (cursor, settled numbers) and `state`, where the events begin; `term`, the number of the last
-//!   term in which a tab led, and `["term", n]` for each of the last ones
+//! - `meta`: `log` (cursor, settled numbers) and `state`, where the events begin; the terms of `terms.js`
 //!
-//! Every tab puts and removes entries. The log is written by the tab that leads. A leader that slept and was
-//! replaced writes nothing any more: with each write it adds and removes the key of the term after its own, and
-//! where that term has begun the key is there already and the transaction fails.
-//!
-//! No transaction waits for an answer before it is committed: a tab that is frozen in between would keep all
-//! others from writing, for as long as a minute in Chromium.
+//! Every tab puts and removes entries. The log is written by the tab that leads, as long as its term lasts.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -25,10 +19,6 @@ use crate::web::{Fields, once};
 
 const VERSION: u32 = 1;
 const STORES: &str = "outbox events meta";
-/// Terms whose keys are kept: a leader may sleep through as many without writing where it must not.
-const TERMS: f64 = 1_000.0;
-/// Tabs that begin a term at the same time: how often one tries.
-const CLAIMS: u32 = 20;
 
 /// Called once with what came of it.
 pub(super) type Done<T> = Box<dyn FnOnce(Result<T, JsValue>)>;
@@ -187,9 +177,14 @@ impl Database {
         }
     }
 
-    /// Performs a change.
+    /// Performs a change, as one transaction.
     pub(super) fn change(&self, change: Change, done: Done<()>) {
-        self.write(|stores| stores.perform(change, &self.log), done);
+        let begun = Stores::open(self, true)
+            .and_then(|stores| stores.perform(change, &self.log).map(|()| stores));
+        match begun {
+            Ok(stores) => when_ended(&stores.transaction, done),
+            Err(error) => done(Err(error)),
+        }
     }
 
     /// Begins a term after all others: from then on no other tab writes the log.
@@ -197,45 +192,10 @@ impl Database {
         if self.log.shared {
             return done(Ok(()));
         }
-        self.try_to_claim(CLAIMS, done);
+        let log = self.log.clone();
+        let begun = move |term: JsValue| done(term.as_f64().map(|t| log.term.set(t)).ok_or(term));
+        begin_term(&self.db, &once(Box::new(begun)));
     }
-
-    fn try_to_claim(&self, tries: u32, done: Done<()>) {
-        let this = self.clone();
-        let begin = move |read: Result<[JsValue; 1], JsValue>| {
-            let term = match read {
-                Ok([last]) => last.as_f64().unwrap_or_default() + 1.0,
-                Err(error) => return done(Err(error)),
-            };
-            let database = this.clone();
-            let begun = move |result: Result<(), JsValue>| match result {
-                Err(error) if is_taken(&error) && tries > 0 => {
-                    database.try_to_claim(tries - 1, done);
-                }
-                Err(error) => done(Err(error)),
-                Ok(()) => {
-                    database.log.term.set(term);
-                    done(Ok(()));
-                }
-            };
-            this.write(|stores| stores.begin_term(term), Box::new(begun));
-        };
-        self.ask(|stores| Ok([stores.meta.get(&"term".into())?]), Box::new(begin));
-    }
-
-    /// Performs a write, as one transaction.
-    fn write(&self, write: impl FnOnce(&Rc<Stores>) -> Result<(), JsValue>, done: Done<()>) {
-        let begun = Stores::open(self, true).and_then(|stores| write(&stores).map(|()| stores));
-        match begun {
-            Ok(stores) => when_ended(&stores.transaction, done),
-            Err(error) => done(Err(error)),
-        }
-    }
-}
-
-/// Whether a transaction failed for the key of a term: another tab leads.
-pub(super) fn is_taken(error: &JsValue) -> bool {
-    Fields::of(error).and_then(|e| e.text("name")).is_some_and(|name| name == "ConstraintError")
 }
 
 /// The stores within one transaction.
@@ -272,9 +232,7 @@ impl Stores {
         if log.shared {
             return self.write_shared_log(change, log.clone());
         }
-        let next = term_key(log.term.get() + 1.0);
-        self.meta.add_with_key(&JsValue::TRUE, &next)?;
-        self.meta.delete(&next)?;
+        fence(&self.meta, log.term.get())?;
         self.write_log(&change, log)
     }
 
@@ -312,24 +270,10 @@ impl Stores {
         self.commit()
     }
 
-    fn begin_term(&self, term: f64) -> Result<(), JsValue> {
-        self.meta.add_with_key(&JsValue::TRUE, &term_key(term))?;
-        self.meta.put_with_key(&term.into(), &"term".into())?;
-        let old = IdbKeyRange::bound(&term_key(0.0), &term_key(term - TERMS));
-        if term > TERMS {
-            self.meta.delete(&old?.into())?;
-        }
-        self.commit()
-    }
-
     /// Ends the transaction now: without it, it would not survive the death of the tab.
     fn commit(&self) -> Result<(), JsValue> {
         self.transaction.unchecked_ref::<RawTransaction>().commit()
     }
-}
-
-fn term_key(term: f64) -> JsValue {
-    Array::of2(&"term".into(), &term.into()).into()
 }
 
 fn create_stores(request: &IdbRequest) {
@@ -375,6 +319,17 @@ fn when_answered(request: &IdbRequest, done: Done<JsValue>) {
     }));
     request.set_onsuccess(Some(settled.unchecked_ref()));
     request.set_onerror(Some(settled.unchecked_ref()));
+}
+
+#[wasm_bindgen(module = "/src/terms.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn fence(meta: &IdbObjectStore, term: f64) -> Result<(), JsValue>;
+    #[wasm_bindgen(js_name = beginTerm)]
+    fn begin_term(db: &IdbDatabase, done: &JsValue);
+    /// Whether a transaction failed because another tab leads.
+    #[wasm_bindgen(js_name = isTaken)]
+    pub(super) fn is_taken(error: &JsValue) -> bool;
 }
 
 #[wasm_bindgen]

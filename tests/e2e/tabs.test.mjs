@@ -64,6 +64,7 @@ test('three tabs: one socket, one state after each dispatch, offline and online'
   await backend.bringBack()
   for (const tab of tabs) await tab.settled()
   await round('online again')
+  for (const tab of tabs) await tab.settled()
   assert.deepEqual((await backend.events(stream)).map(event => event.action.payload), list)
   for (const tab of tabs) assert.deepEqual(tab.errors, [])
   assert.equal(profile.sockets, 1)
