@@ -1,10 +1,9 @@
-/**
- * What the Rust half tells a twin (`src/host.rs`): status, verdicts and notices, kept until the stores are up to
- * date and then told to the app; and the stores themselves, held weakly.
- */
+/** What the Rust half tells of a stream (`src/host.rs`): its verdicts, status and notices, for the app. */
 import { differences } from './differences.js'
-import { Tickets, deferred } from './tickets.js'
-import { type Notices, type PendingAction, type StorageKind, type TwinStatus, twinError } from './types.js'
+import type { Listeners } from './listeners.js'
+import type { Stores } from './stores.js'
+import { type Tickets, deferred } from './tickets.js'
+import { type PendingAction, type StorageKind, twinError } from './types.js'
 
 const WIRING: Record<string, string> = {
   wiring:
@@ -20,10 +19,9 @@ const DIVERGED =
   'an accepted event threw in this client’s reducer, or led to another state than in the server: is the reducer pure, and the same? The state is taken from the server'
 const RESET = 'the server was reset, or restored from a backup: what was pending is held'
 
-type Listener = (notice: any) => void
 type Emit = (action: unknown) => unknown
 
-/** What a twin does about what the Rust half tells. */
+/** What a session does about what the Rust half tells. */
 export interface Answers {
   /** The socket is open: hello needs a token. */
   opened(turn: number): void
@@ -35,6 +33,8 @@ export interface Answers {
   changed(): void
   /** The server's state is needed, and another tab leads. */
   askLeader(): void
+  /** The link is up or not; the schema of the server's model. */
+  linked(online: boolean, schema: number): void
   /** The home of the outbox is another one. */
   moved(): void
   /** Another tab leads. */
@@ -42,59 +42,38 @@ export interface Answers {
 }
 
 export class Host {
-  readonly tickets = new Tickets()
   readonly ready = deferred<void>()
   answers: Answers | undefined
-  current: TwinStatus = {
-    link: 'offline',
-    pending: 0,
-    held: 0,
-    head: 0,
-    cursor: 0,
-    storage: 'opening',
-    role: 'alone' as TwinStatus['role'],
-    outdated: false,
-    schema: 0,
-    oldest: null,
-    unreadable: 0,
-    since: Date.now(),
-    lastError: null,
-  }
   /** Stored rows that are no entries. */
   unreadable: unknown[] = []
   /** The list that `Core.pending` fills. */
   rows: PendingAction[] = []
-  readonly #listeners = new Map<string, Set<Listener>>()
-  #queue: [name: string, notice: unknown][] = []
-  #flushing = false
-  #stores: { emit: WeakRef<Emit>; dispatch: WeakRef<Emit> | undefined }[] = []
+  readonly tickets: Tickets
+  readonly #listeners: Listeners
+  readonly #stores: Stores
+  /** The session is over: what still comes is nobody's matter. */
+  #over = false
   /** The state that the stores were brought to last. */
   #shown: unknown
   /** The place where the confirmed state was found to be another than the server's. */
   #diverged: number | undefined
-  /** Where actions were on their way to that `'server'` routing holds back. */
-  readonly #withheldFrom = new WeakMap<object, WeakRef<Emit>>()
 
-  // — For the twin.
-
-  on(name: string, listener: Listener): () => void {
-    // Wrapped, so that the same function may listen twice.
-    const own: Listener = notice => listener(notice)
-    const all = this.#listeners.get(name) ?? new Set()
-    this.#listeners.set(name, all.add(own))
-    return () => void all.delete(own)
+  constructor(tickets: Tickets, listeners: Listeners, stores: Stores) {
+    this.tickets = tickets
+    this.#listeners = listeners
+    this.#stores = stores
   }
 
-  /** A store shows this twin: `emit` is its way below the middleware, `dispatch` its own. */
-  attach(emit: Emit, dispatch?: Emit): () => void {
-    const store = { emit: new WeakRef(emit), dispatch: dispatch && new WeakRef(dispatch) }
-    this.#stores.push(store)
-    return () => void (this.#stores = this.#stores.filter(other => other !== store))
+  /** Nothing more is told. */
+  end(): void {
+    this.#over = true
+    this.answers = undefined
+    this.tickets.close()
+    this.ready.reject(twinError('closed', 'the twin was closed, or went to another stream, before the stored state was back'))
   }
 
-  /** Dispatches an action to every store. */
-  dispatch(action: unknown): void {
-    for (const store of this.#stores) attempt('a store threw while it was told of a change', () => store.dispatch?.deref()?.(action))
+  fail(code: string, message: string): void {
+    if (!this.#over) this.#listeners.change({ lastError: { code, message } })
   }
 
   // — For the Rust half.
@@ -128,7 +107,7 @@ export class Host {
   /** The server's state is here: it says where the one before was wrong. */
   replaced(before: unknown, after: unknown): void {
     if (this.#diverged === undefined) return
-    this.#notice('diverged', { seq: this.#diverged, reason: DIVERGED, paths: differences(before, after) })
+    this.#listeners.tell('diverged', { seq: this.#diverged, reason: DIVERGED, paths: differences(before, after) })
     this.#diverged = undefined
   }
 
@@ -136,15 +115,15 @@ export class Host {
     if (code) {
       const error = twinError('rejected', reason)
       this.tickets.settle(n, Object.assign(error, { reason, verdict: code, seq }))
-      this.#notice('rejected', { seq, code, reason, action })
+      this.#listeners.tell('rejected', { seq, code, reason, action })
     } else {
       this.tickets.settle(n, seq)
-      this.#notice('confirmed', { seq, action })
+      this.#listeners.tell('confirmed', { seq, action })
     }
   }
 
   held(reason: string, action: unknown): void {
-    this.#notice('held', { reason, action })
+    this.#listeners.tell('held', { reason, action })
   }
 
   noted(name: string, code: string, reason: string, number: number): void {
@@ -153,10 +132,10 @@ export class Host {
         this.#diverged = number
         return this.fail('diverged', DIVERGED)
       case 'reset':
-        return this.#notice('reset', { held: number, reason: RESET })
+        return this.#listeners.tell('reset', { held: number, reason: RESET })
       case 'storage':
         this.fail('storage', reason)
-        this.#notice('storage', { storage: code as StorageKind, reason })
+        this.#listeners.tell('storage', { storage: code as StorageKind, reason })
         return this.answers?.moved()
       case 'outranked':
         return this.answers?.outranked()
@@ -167,15 +146,16 @@ export class Host {
   }
 
   status([link, pending, held, head, cursor, storage, outdated, schema]: [any, number, number, number, number, any, boolean, number], first: any): void {
+    if (this.#over) return
     const oldest = first?.meta?.twin?.at ?? null
-    const since = link === this.current.link ? this.current.since : Date.now()
-    this.#change({ ...this.current, link, pending, held, head, cursor, storage, outdated, schema, oldest, since })
+    this.#listeners.change({ link, pending, held, head, cursor, storage, outdated, schema, oldest })
+    this.answers?.linked(link === 'online', schema)
   }
 
   /** The rows that could not be read are kept where they are, and counted. */
   restored(unreadable: unknown[] | null): void {
     this.unreadable = unreadable ?? []
-    this.#change({ ...this.current, unreadable: this.unreadable.length })
+    if (!this.#over) this.#listeners.change({ unreadable: this.unreadable.length })
     this.ready.resolve()
   }
 
@@ -189,68 +169,22 @@ export class Host {
   }
 
   withheld(stamped: object, next: Emit): void {
-    this.#withheldFrom.set(stamped, new WeakRef(next))
+    this.#stores.withhold(stamped, next)
   }
 
   storeFor(stamped?: object): Emit | undefined {
-    return (stamped && this.#withheldFrom.get(stamped)?.deref()) ?? this.#live()[0]
+    return this.#over ? undefined : this.#stores.find(stamped)
   }
 
   emit(action: { payload: unknown }, except: unknown): void {
+    if (this.#over) return
     // After a dispatch its own store is the exception; without one the change came from elsewhere.
-    if (except === undefined && action.payload !== this.#shown) this.#tellOnce('changed', undefined)
+    if (except === undefined && action.payload !== this.#shown) this.#listeners.tellOnce('changed', undefined)
     this.#shown = action.payload
-    for (const emit of this.#live())
-      if (emit !== except) attempt('a reducer or subscriber threw while a store was brought up to date', () => emit(action))
+    this.#stores.emit(action, except)
   }
 
-  /** Calls the listeners, in order. One that throws does not keep the others from hearing it. */
   flush(): void {
-    if (this.#flushing) return
-    this.#flushing = true
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      const [name, notice] = next
-      for (const listener of [...(this.#listeners.get(name) ?? [])]) attempt(`a listener of the twin's notice "${name}" threw`, () => listener(notice))
-    }
-    this.#flushing = false
-  }
-
-  role(role: TwinStatus['role']): void {
-    this.#change({ ...this.current, role })
-  }
-
-  fail(code: string, message: string): void {
-    this.#change({ ...this.current, lastError: { code, message } })
-  }
-
-  #live(): Emit[] {
-    this.#stores = this.#stores.filter(store => store.emit.deref())
-    return this.#stores.map(store => store.emit.deref()).filter(emit => emit !== undefined)
-  }
-
-  #change(status: TwinStatus): void {
-    const before = this.current
-    if ((Object.keys(status) as (keyof TwinStatus)[]).every(key => status[key] === before[key])) return
-    this.current = status
-    this.#tellOnce('status', status)
-  }
-
-  /** Only the newest is worth telling. */
-  #tellOnce(name: string, notice: unknown): void {
-    this.#queue = this.#queue.filter(([queued]) => queued !== name)
-    this.#queue.push([name, notice])
-  }
-
-  #notice<K extends keyof Notices>(name: K, notice: Notices[K]): void {
-    this.#queue.push([name, notice])
-  }
-}
-
-/** The app's own code: what it throws is its own matter, and keeps nobody else from hearing. */
-function attempt(complaint: string, work: () => unknown): void {
-  try {
-    work()
-  } catch (error) {
-    console.error(complaint, error)
+    this.#listeners.flush()
   }
 }

@@ -2,16 +2,17 @@
 import { tabsCanAgree } from './tabs.js'
 import { REBASE, REMOTE, type TwinOptions, twinError } from './types.js'
 
-export interface Completed {
-  url: string | undefined
-  stream: string
-  name: string
-  key: string
+/** Where a twin is: none, as long as it is not open. */
+export interface Place {
   user: string
-  /** Set when the twin is made: each is a client of its own. */
-  client: string
-  /** Twins of one address for which this is equal share a socket. */
-  line: string
+  stream: string
+}
+
+/** All that stays when a twin goes to another stream. */
+export interface Settings {
+  url: string | undefined
+  /** The app's name for it; empty: the stream's. */
+  name: string
   token: TwinOptions<any>['token']
   /** The type of the action that says that the slice changed; empty: none. */
   announce: string
@@ -24,16 +25,26 @@ export interface Completed {
   upcast: ((action: any, schema: number) => unknown) | undefined
   initial: unknown
   memory: boolean
-  /** Whether this tab may lead at once: it is alone, or tabs cannot agree here. */
-  leads: boolean
   strict: boolean
-  seed: number
   burst: number
   outboxActions: number
   outboxBytes: number
   actionBytes: number
   actionDepth: number
   undecided: number
+}
+
+/** The options of one stream, for as long as it is open. */
+export interface Completed extends Settings, Place {
+  /** Tells stored data apart, and twins of one page: name, user and stream. */
+  key: string
+  /** Set when it is opened: each time it is a client of its own. */
+  client: string
+  /** Twins of one address for which this is equal share a socket. */
+  line: string
+  /** Whether this tab may lead at once: it is alone, or tabs cannot agree here. */
+  leads: boolean
+  seed: number
 }
 
 const LIMITS = {
@@ -52,11 +63,11 @@ const STREAM_RULE =
   "`stream` must be `<model>/<name>`: the model's name is a letter followed by up to 63 letters, digits or underscores; the name has at most 200 bytes and no control characters"
 
 /** Throws `bad-option` where an option is missing or of the wrong kind. */
-export function complete(given: TwinOptions<any, any>): Completed {
+export function complete(given: TwinOptions<any, any>): Settings {
   demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
-  const { url, stream, reducer, validate, storage, user = '', schema = 1, announce = false, coalesce, upcast } = given
+  const { url, name, stream, reducer, validate, storage, schema = 1, announce = false, coalesce, upcast } = given
   demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
-  demand(typeof stream === 'string' && STREAM.test(stream) && new TextEncoder().encode(stream).length <= 265, STREAM_RULE)
+  demand(stream !== undefined || (typeof name === 'string' && name !== ''), '`name` must be given where `stream` is not: stored data is kept under it')
   demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model')
   demand(validate === undefined || typeof validate === 'function', '`validate` must be a function')
   demand(upcast === undefined || typeof upcast === 'function', '`upcast` must be a function')
@@ -65,15 +76,9 @@ export function complete(given: TwinOptions<any, any>): Completed {
   demand(typeof announce === 'boolean' || (typeof announce === 'string' && announce !== REBASE), "`announce` must be true, or an action's type")
   for (const [name, value] of Object.entries(given.limits ?? {}))
     demand(name in LIMITS && Number.isInteger(value) && value! > 0, `limits.${name} must be a known limit, and a whole number from 1`)
-  const name = given.name ?? stream
   return {
     url: url ?? undefined,
-    stream,
-    name,
-    key: [name, user, stream].map(encodeURIComponent).join('/'),
-    user,
-    client: '',
-    line: user,
+    name: name ?? '',
     token: given.token,
     announce: announce === true ? REMOTE : announce || '',
     reducer,
@@ -85,12 +90,35 @@ export function complete(given: TwinOptions<any, any>): Completed {
     schema,
     initial: given.snapshot?.state,
     memory: storage === 'memory',
-    leads: storage === 'memory' || !tabsCanAgree(),
     strict: given.durability === 'strict',
-    seed: Math.random(),
     ...LIMITS,
     ...given.limits,
   }
+}
+
+/** Where `createTwin` or `open` leads, from where one is. Throws `bad-option`. */
+export function placeOf(given: { user?: string; stream?: string }, before?: Place): Place {
+  const { user = before?.user ?? '', stream = before?.stream } = given
+  demand(typeof stream === 'string' && STREAM.test(stream) && new TextEncoder().encode(stream).length <= 265, STREAM_RULE)
+  demand(typeof user === 'string', '`user` must be text')
+  return { user, stream }
+}
+
+export const keyOf = (name: string, { user, stream }: Place) => [name || stream, user, stream].map(encodeURIComponent).join('/')
+
+/** The options of a stream that is being opened. */
+export function optionsAt(settings: Settings, place: Place): Completed {
+  const leads = settings.memory || !tabsCanAgree()
+  return { ...settings, ...place, key: keyOf(settings.name, place), client: '', line: place.user, leads, seed: Math.random() }
+}
+
+/** Those of a twin that is not open: it shows the initial state, and takes no action. */
+export function optionsNowhere(settings: Settings): Completed {
+  const refuse = () => {
+    throw twinError('not-open', 'no stream is open: give `stream` to createTwin, or call open({ stream }) first')
+  }
+  const nowhere = { url: undefined, memory: true, validate: refuse, coalesce: undefined }
+  return { ...optionsAt({ ...settings, ...nowhere }, { user: '', stream: '' }), key: encodeURIComponent(settings.name) }
 }
 
 function rule(sync: TwinOptions<any>['sync']): Completed['sync'] {

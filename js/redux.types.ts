@@ -84,6 +84,12 @@ stop()
 for (const { id, state } of twin.pending()) if (state === 'held') twin.retry(id)
 twin.replaceReducer(shelfReducer)
 void twin.forget().then(() => twin.name)
+void twin.open({ user: 'ann' }).then(() => twin.open({ stream: 's/2' }))
+void twin.open(null)
+holds<Equal<typeof twin.stream, string | undefined>>()
+// @ts-expect-error a stream is text
+void twin.open({ stream: 7 })
+createTwin({ url: null, name: 'later', reducer: shelfReducer })
 const stamp = ({ meta }: { meta: { twin: Stamp } }) => [meta.twin.client, meta.twin.n]
 stamp({ meta: { twin: { id: 'a', at: 0, client: 'c', n: 1 } } })
 

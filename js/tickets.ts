@@ -23,12 +23,20 @@ export interface Ticket {
 /** Of an action that the app dispatched, the stamped copy: a second twin that takes it sees only that one. */
 const stampedOf = new WeakMap<object, object>()
 
+/** By the original and by the stamped action; neither is kept alive. */
+export type TicketsOf = WeakMap<object, Ticket>
+
+/** The tickets of one client. */
 export class Tickets {
-  /** By the original and by the stamped action; neither is kept alive. */
-  readonly #byAction = new WeakMap<object, Ticket>()
+  /** Of all clients that a twin had. */
+  readonly #byAction: TicketsOf
   /** Those without a verdict, by number, oldest first. */
   readonly #open = new Map<number, Ticket>()
   #stored = 0
+
+  constructor(byAction: TicketsOf) {
+    this.#byAction = byAction
+  }
 
   issue(n: number, action: object, stamped: object): void {
     const ticket = { durable: deferred<void>(), confirmed: deferred<number>() }

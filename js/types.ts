@@ -43,8 +43,8 @@ export type StorageKind = 'opening' | 'indexedDB' | 'localStorage' | 'memory'
 export interface TwinOptions<S, A extends Action = Action> {
   /** The server's socket, `ws://…/sync` or `wss://…/sync`; null: never connects. */
   url: string | null
-  /** `<model>/<name>`. */
-  stream: string
+  /** `<model>/<name>`. Left out: none is open until `open` says which, and a twinned dispatch throws `not-open`; `name` is needed then. */
+  stream?: string
   /** The same reducer as the server's model. */
   reducer: Reducer<S, any>
   /** The model's own check; a string is the reason why `dispatch` throws `TwinError('invalid')`. The server decides all the same. */
@@ -68,7 +68,7 @@ export interface TwinOptions<S, A extends Action = Action> {
   storage?: 'auto' | 'indexedDB' | 'memory'
   /** `'strict'`: a power cut loses nothing that `durable` had resolved. Default `'relaxed'`: a killed browser loses nothing. */
   durability?: 'relaxed' | 'strict'
-  /** Tells the stored data of two twins of one stream apart. Default: the stream's name. */
+  /** Tells the stored data of two twins of one stream apart. Default: the stream's own name. */
   name?: string
   /** The number of the app's actions and states, stamped on what is sent. Default 1. */
   schema?: number
@@ -162,8 +162,11 @@ export interface Twin<S = any, A extends Action = Action> {
   /** The reducer to put into the store: of the whole state, or of a slice. */
   readonly reducer: Reducer<S, any>
   readonly name: string
+  /** The stream that is open, and whose outbox it is; undefined: none is. */
+  readonly stream: string | undefined
+  readonly user: string | undefined
   readonly status: TwinStatus
-  /** Resolves when the stored state is back. */
+  /** Resolves when the stored state is back. Rejects with `closed` where the twin is closed, or goes elsewhere, before that. */
   readonly ready: Promise<void>
   /** Calls `fn` after each change of `status`; gives the way to stop. */
   subscribe(fn: () => void): () => void
@@ -195,9 +198,15 @@ export interface Twin<S = any, A extends Action = Action> {
   connect(): void
   /** Offline until `connect`. */
   disconnect(): void
+  /**
+   * Goes to another stream, or to another user's outbox of the same: what is left out stays as it is. The slice goes to what is stored
+   * there by one rebase; what is pending here stays stored, and is sent when it is open again. `null`: to none, at logout; the slice
+   * goes to the reducer's initial state. Also after `close` and `forget`. Resolves like `ready`; throws `bad-option`.
+   */
+  open(to: { user?: string; stream?: string } | null): Promise<void>
   /** Swaps the model's reducer, for hot reload. */
   replaceReducer(reducer: Reducer<S, any>): void
-  /** Leaves the stream; the stored data stays. */
+  /** Leaves the stream; the stored data stays. Actions pass on to the store as if there were no twin. */
   close(): void
   /** Closes, and erases the stored data. Resolves when it is gone. */
   forget(): Promise<void>

@@ -73,6 +73,12 @@ impl Core {
         self.driver.attach(emit);
     }
 
+    /// The stores that were attached show another stream: they are brought here when the stored state is back.
+    #[wasm_bindgen(js_name = takeOver)]
+    pub fn take_over(&self) {
+        self.driver.shell.take_over();
+    }
+
     /// Swaps the app's reducer.
     #[wasm_bindgen(js_name = replaceReducer)]
     pub fn replace_reducer(&self, reducer: Function) {

@@ -72,6 +72,11 @@ impl Shell {
         }
     }
 
+    /// The stores were led elsewhere.
+    pub(crate) fn take_over(&self) {
+        self.told.replace(JsValue::UNDEFINED);
+    }
+
     pub(crate) fn enter_later(&self, actions: Vec<JsValue>) {
         self.entering.borrow_mut().extend(actions);
     }
@@ -235,6 +240,10 @@ impl Driver {
             return;
         }
         loop {
+            // Stores that come from another stream go to what is stored, in one step.
+            if shell.told.borrow().is_undefined() && !self.is_ready.get() {
+                break;
+            }
             let entering = shell.entering.borrow_mut().pop_front();
             if let Some(action) = entering {
                 self.enter_now(&action);

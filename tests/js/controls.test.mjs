@@ -292,7 +292,7 @@ test('close: waiting promises are told, dispatches pass on untwinned, the link e
   twin.connect()
   assert.equal(twin.status.link, 'offline')
   twinError('not-twinned')(await rejectionOf(twin.confirmed(late)))
-  await twin.ready
+  twinError('closed')(await rejectionOf(twin.ready))
 })
 
 test('a name that is known gives the same twin, with the new reducer; another name, user or stream another', () => {
