@@ -52,11 +52,22 @@ async function clippy() {
   await cargo('clippy', '-p', 'twinstore-web', '--target', 'wasm32-unknown-unknown', '--all-targets', ...locked, '--', '-D', 'warnings')
 }
 
-/** webdriver.json, beside Cargo.toml, holds the browser's flags. */
+/** The engine's suite once more, in WASM in Node; then the WASM crate's, in a browser whose flags webdriver.json holds. */
 async function wasmTests() {
+  checkEngineTests()
+  await run('cargo', ['test', '-p', 'twinstore-engine', '--lib', '--tests', '--target', 'wasm32-unknown-unknown', ...locked], {
+    env: { CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER: 'wasm-bindgen-test-runner' },
+  })
   await run('wasm-pack', ['test', '--headless', '--chrome', '--mode', 'no-install', '--', '-p', 'twinstore-web'], {
     env: { CHROMEDRIVER: findBrowser().driver, WASM_BINDGEN_TEST_TIMEOUT: '300' },
   })
+}
+
+/** In WASM a file without this line has no tests at all, and would pass. */
+function checkEngineTests() {
+  const silent = filesBelow('crates/engine/tests', /tests\/[^/]*\.rs$/)
+    .find(file => !readFileSync(at(file), 'utf8').includes('use wasm_bindgen_test::wasm_bindgen_test as test;'))
+  if (silent) throw new Failure(`${silent} does not run in WASM: see "How to add a test" in CONTRIBUTING.md`)
 }
 
 async function types() {

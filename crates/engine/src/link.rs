@@ -91,6 +91,8 @@ impl Jitter {
 mod tests {
     use super::*;
     use crate::Limits;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn waits_grow_to_a_bound_and_are_jittered() {

@@ -59,6 +59,8 @@ mod tests {
 
     use super::*;
     use crate::Client;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Scenarios in letters: `A1` is action 1 of client A, `-` a skipped event, `!` a rejection of a shown one.
     #[track_caller]

@@ -5,6 +5,8 @@ mod common;
 
 use common::{Page, Server};
 use twinstore_protocol::WireLimits;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn online(batch_actions: u32, batch_bytes: u32) -> (Page, Server) {
     let mut server = Server::new();

@@ -5,6 +5,8 @@ mod common;
 
 use common::{Page, Server};
 use twinstore_protocol::Seq;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn one_by_one() {

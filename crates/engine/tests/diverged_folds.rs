@@ -6,6 +6,8 @@ mod common;
 use common::{Page, Server};
 use twinstore_engine::{Input, LinkState};
 use twinstore_protocol::Seq;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn diverged(now: u64, page: &mut Page) {
     page.feed(now, Input::FoldFailed(Seq(1)));
@@ -174,7 +176,7 @@ fn offline_it_is_asked_when_the_link_is_back() {
     page.feed(0, Input::Disconnected);
     page.lose_sent();
     diverged(0, &mut page);
-    assert_eq!(page.pass_time(60_000), [], "no timer spins meanwhile");
+    assert!(page.pass_time(60_000).is_empty(), "no timer spins meanwhile");
     page.feed(60_000, Input::Connected);
     page.open(60_000);
     page.exchange(60_000, &mut server);
@@ -193,5 +195,5 @@ fn a_link_lost_before_the_answer_does_not_lose_the_question() {
     page.pass_time(5_000);
     assert_eq!(page.sent(), ["pull nothing"]);
     page.exchange(5_000, &mut server);
-    assert_eq!(page.pass_time(10_000), [], "it is answered");
+    assert!(page.pass_time(10_000).is_empty(), "it is answered");
 }

@@ -5,6 +5,8 @@ mod common;
 use common::{Page, Server};
 use twinstore_engine::wire::Incoming;
 use twinstore_protocol::{LogId, Seq};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// At `seq` 2 of 4.
 fn behind() -> (Page, Server) {

@@ -6,13 +6,15 @@ mod common;
 use common::{Page, Server};
 use twinstore_engine::Input;
 use twinstore_protocol::Seq;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn accepted_it_enters_once() {
     let mut server = Server::new();
     let mut page = Page::online("a", &mut server);
     page.dispatch_routed(0, 1, true);
-    assert_eq!(page.visible, []);
+    assert!(page.visible.is_empty());
     assert!(page.engine.hides());
     page.exchange(0, &mut server);
     assert_eq!(page.visible, [1]);
@@ -28,8 +30,8 @@ fn rejected_it_never_enters() {
     let mut page = Page::online("a", &mut server);
     page.dispatch_routed(0, 7, true);
     page.exchange(0, &mut server);
-    assert_eq!(page.visible, []);
-    assert_eq!(page.entered, []);
+    assert!(page.visible.is_empty());
+    assert!(page.entered.is_empty());
     assert_eq!(page.rebases, 0, "nothing that was seen has changed");
     assert_eq!(page.notices, ["rejected 7 n1 seq1: a multiple of 7"]);
 }

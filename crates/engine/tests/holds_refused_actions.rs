@@ -6,6 +6,8 @@ mod common;
 use common::{Page, Server};
 use twinstore_engine::{HeldReason, InputError, Progress};
 use twinstore_protocol::code;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn refused(code: &'static str) -> (Page, Server) {
     let mut server = Server::new();
@@ -66,8 +68,8 @@ fn what_was_held_back_is_held_too() {
     page.dispatch_routed(0, 1, true);
     page.exchange(0, &mut server);
     page.cut(0);
-    assert_eq!(page.entered, []);
-    assert_eq!(page.visible, []);
+    assert!(page.entered.is_empty());
+    assert!(page.visible.is_empty());
     assert!(!page.engine.hides());
 }
 
@@ -100,5 +102,5 @@ fn so_is_one_passed_over_by_a_rejection_that_nobody_saw() {
     copy.connect(0, &mut server);
     page.hear(0, &server);
     assert_eq!(page.notices, ["held 1 n1 skipped", "rejected 7 n2 seq1: a multiple of 7"]);
-    assert_eq!(page.visible, []);
+    assert!(page.visible.is_empty());
 }

@@ -5,6 +5,8 @@ mod common;
 use common::{Disk, Page, Server};
 use twinstore_engine::{Engine, Id, Input, InputError, Limits, Millis};
 use twinstore_protocol::N;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn page(outbox_actions: usize, outbox_bytes: usize) -> Page {
     let limits = Limits { outbox_actions, outbox_bytes, ..Limits::default() };

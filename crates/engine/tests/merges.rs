@@ -6,6 +6,8 @@ mod common;
 use common::Dice;
 use twinstore_engine::{Engine, Fate, Id, Limits, Merge, merge};
 use twinstore_protocol::N;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 struct Case {
     shown: Vec<Id>,

@@ -6,6 +6,8 @@ mod common;
 use common::{Page, Server};
 use twinstore_engine::{InputError, Progress};
 use twinstore_protocol::{N, code};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn dropped_numbers_are_covered() {

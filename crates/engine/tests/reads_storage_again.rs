@@ -4,6 +4,8 @@ mod common;
 
 use common::{Page, Server};
 use twinstore_engine::Input;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn what_was_folded_here_is_not_folded_once_more() {

@@ -5,6 +5,8 @@ mod common;
 
 use common::{Page, Server};
 use twinstore_engine::{Input, Progress};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// The push arrives, its answer does not.
 fn lose_answer(page: &mut Page, server: &mut Server) {
@@ -50,7 +52,7 @@ fn verdicts_alone_settle_what_the_cursor_has_passed() {
     server.anonymous_rejections = true;
     page.reconnect(0, &mut server);
     assert_eq!(page.notices, ["rejected 7 n1 seq1: a multiple of 7"]);
-    assert_eq!(page.visible, []);
+    assert!(page.visible.is_empty());
     assert!(page.disk.entries.is_empty());
 }
 

@@ -5,6 +5,8 @@ mod common;
 
 use common::{Page, Server};
 use twinstore_engine::{HeldReason, Progress};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A page with two confirmed and two pending actions, offline.
 fn page_with_pending() -> (Page, Server) {
@@ -45,7 +47,7 @@ fn a_log_that_is_empty_again() {
     let mut server = Server::new();
     server.name = "log2".to_owned();
     page.reconnect(0, &mut server);
-    assert_eq!(page.visible, []);
+    assert!(page.visible.is_empty());
     page.dispatch(0, 5);
     page.exchange(0, &mut server);
     assert_eq!(server.state(), [5]);
@@ -129,5 +131,5 @@ fn a_link_lost_before_the_state_came() {
     page.reconnect(10_000, &mut server);
     page.pass_time(20_000);
     page.exchange(20_000, &mut server);
-    assert_eq!(page.visible, [], "the state of a log that is no more");
+    assert!(page.visible.is_empty(), "the state of a log that is no more");
 }

@@ -3,6 +3,8 @@
 mod common;
 
 use common::{Page, Server};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn those_behind_it_stay() {
@@ -30,7 +32,7 @@ fn it_is_gone_while_those_behind_still_wait() {
         page.receive(0, answer);
     }
     assert_eq!(page.rebases, 1);
-    assert_eq!(page.confirmed, []);
+    assert!(page.confirmed.is_empty());
     assert_eq!(page.visible, [1]);
     assert_eq!(page.engine.status().pending, 1);
 }

@@ -7,6 +7,8 @@ use common::{Action, Disk, Page, Server};
 use twinstore_engine::wire::Incoming;
 use twinstore_engine::{Id, Input, InputError, LinkState, Progress};
 use twinstore_protocol::{N, Seq};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Two tabs of one disk, and the server.
 struct Tabs {
@@ -174,7 +176,7 @@ fn the_link_of_a_follower_is_that_of_its_leader() {
     let mut tabs = Tabs::online();
     assert_eq!(tabs.follower.engine.status().link, LinkState::Online);
     tabs.follower.dispatch_routed(10, 1, true);
-    assert_eq!(tabs.follower.visible, [], "held back until its verdict");
+    assert!(tabs.follower.visible.is_empty(), "held back until its verdict");
     tabs.follower.feed(20, Input::Relayed { online: false, schema: 1 });
     assert_eq!(tabs.follower.engine.status().link, LinkState::Offline);
     assert_eq!(tabs.follower.visible, [1], "shown from now on");
@@ -390,7 +392,7 @@ fn what_is_passed_on_before_the_disk_was_read_is_read_from_it_afterwards() {
     young.feed(10, Input::Connected);
     young.feed(10, Input::Relayed { online: true, schema: 1 });
     young.receive(10, news.clone());
-    assert_eq!(young.visible, [], "it does not know where it stands");
+    assert!(young.visible.is_empty(), "it does not know where it stands");
     // What it reads now is from before that.
     let early = young.stored();
     tabs.leader.receive(20, news);

@@ -6,6 +6,8 @@ mod common;
 use common::{ACTION_BYTES, Page, Server, Value};
 use twinstore_engine::{Client, HeldReason, Id, Input, InputError, Progress};
 use twinstore_protocol::N;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn own(n: u64) -> Id {
     Id { client: Client::OWN, n: N(n) }
