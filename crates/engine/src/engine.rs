@@ -364,7 +364,7 @@ impl<A: Clone> Engine<A> {
         let entry = Entry {
             id,
             from: last.next().min(id.n),
-            order: now.0.max(self.outbox.last_order() + 1),
+            order: now.0.max(self.outbox.last_order().saturating_add(1)),
             schema: self.config.schema,
             bytes,
             held: None,
@@ -380,6 +380,7 @@ impl<A: Clone> Engine<A> {
             ever_sent: !self.leads && self.is_online(),
             hidden,
             included: false,
+            told: false,
         }
     }
 
@@ -430,13 +431,14 @@ impl<A: Clone> Engine<A> {
     fn edit(&mut self, id: Id, action: A, bytes: u32) -> Result<(), InputError> {
         self.can_change(id)?;
         self.outbox.check_room(bytes, &self.config.limits)?;
-        let Some(mut pending) = self.outbox.remove(id) else { return Err(InputError::NotPending) };
+        // In its place: behind others of the same order it would count as dispatched after them.
+        let Some(pending) = self.outbox.find_mut(id) else { return Err(InputError::NotPending) };
         pending.entry.action = action;
         pending.entry.bytes = bytes;
         pending.entry.schema = self.config.schema;
         let write = Write { entries: vec![pending.entry.clone()], ..Write::default() };
         self.outputs.push_back(Output::Persist(write));
-        self.outbox.put(pending);
+        self.outbox.weigh();
         self.replay();
         Ok(())
     }

@@ -175,7 +175,7 @@ impl<A: Clone> Engine<A> {
         let mut entries: Vec<Entry<A>> = Vec::new();
         let mut bytes = 0;
         for pending in self.outbox.iter().filter(|p| p.progress == Progress::Queued) {
-            bytes += pending.entry.bytes;
+            bytes = pending.entry.bytes.saturating_add(bytes);
             let full = entries.len() >= self.wire.batch_actions as usize
                 || (bytes > self.wire.batch_bytes && !entries.is_empty());
             // One that is not stored yet holds back those behind it: the outbox has one order.

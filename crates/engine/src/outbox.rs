@@ -35,13 +35,23 @@ pub(crate) struct Pending<A> {
     pub(crate) hidden: bool,
     /// The confirmed state has it already, if it was accepted: kept for its verdict alone.
     pub(crate) included: bool,
+    /// Its verdict was told, though its event could not be folded here.
+    pub(crate) told: bool,
 }
 
 impl<A> Pending<A> {
     /// An action as it comes back from storage: whether it was ever sent is not known any more.
     pub(crate) fn restored(entry: Entry<A>) -> Self {
         let progress = entry.held.map_or(Progress::Queued, Progress::Held);
-        Self { entry, progress, stored: true, ever_sent: true, hidden: false, included: false }
+        Self {
+            entry,
+            progress,
+            stored: true,
+            ever_sent: true,
+            hidden: false,
+            included: false,
+            told: false,
+        }
     }
 
     pub(crate) fn is_held(&self) -> bool {
@@ -58,7 +68,8 @@ impl<A> Pending<A> {
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox<A> {
     list: VecDeque<Pending<A>>,
-    bytes: usize,
+    /// Wider than sizes are in WASM: what a disk says it holds may be anything.
+    bytes: u64,
     held: usize,
     hidden: usize,
 }
@@ -70,7 +81,7 @@ impl<A: Clone> Outbox<A> {
 
     /// Puts an action where its order says, which is the end as a rule.
     pub(crate) fn put(&mut self, pending: Pending<A>) {
-        self.bytes += pending.entry.bytes as usize;
+        self.bytes += u64::from(pending.entry.bytes);
         self.held += usize::from(pending.is_held());
         self.hidden += usize::from(pending.hidden);
         let order = pending.entry.order;
@@ -85,7 +96,7 @@ impl<A: Clone> Outbox<A> {
     pub(crate) fn weigh(&mut self) {
         self.bytes = 0;
         for pending in &self.list {
-            self.bytes += pending.entry.bytes as usize;
+            self.bytes += u64::from(pending.entry.bytes);
         }
     }
 
@@ -93,7 +104,7 @@ impl<A: Clone> Outbox<A> {
     pub(crate) fn remove(&mut self, id: Id) -> Option<Pending<A>> {
         let at = self.list.iter().position(|p| p.entry.id == id)?;
         let pending = self.list.remove(at)?;
-        self.bytes -= pending.entry.bytes as usize;
+        self.bytes -= u64::from(pending.entry.bytes);
         self.held -= usize::from(pending.is_held());
         self.hidden -= usize::from(pending.hidden);
         Some(pending)
@@ -113,7 +124,7 @@ impl<A: Clone> Outbox<A> {
     pub(crate) fn check_room(&self, bytes: u32, limits: &Limits) -> Result<(), InputError> {
         // I7: a full outbox refuses the dispatch.
         let full = self.list.len() >= limits.outbox_actions
-            || self.bytes + bytes as usize > limits.outbox_bytes;
+            || self.bytes + u64::from(bytes) > limits.outbox_bytes as u64;
         if full { Err(InputError::OutboxFull) } else { Ok(()) }
     }
 
@@ -125,18 +136,22 @@ impl<A: Clone> Outbox<A> {
     /// The entries whose numbers another one of their client settles, by its `from`: they were merged into it.
     pub(crate) fn merged(&self) -> Vec<Id> {
         let mut merged = Vec::new();
-        // Of each client, from the newest to the oldest, the first number that is settled by what comes after.
-        let mut from = Vec::new();
+        // Of each client, from the newest to the oldest: from which number on what comes after settles, and its own.
+        let mut by = Vec::new();
         for Pending { entry, .. } in self.list.iter().rev().filter(|p| !p.is_held()) {
             let Id { client, n } = entry.id;
             let at = client.0 as usize;
-            if from.len() <= at {
-                from.resize(at + 1, N(u64::MAX));
+            if by.len() <= at {
+                by.resize(at + 1, (N(u64::MAX), N(0)));
             }
-            if n >= from[at] {
+            // An order that is not that of the numbers says nothing: no action is lost for it.
+            let (from, own) = by[at];
+            if (from..own).contains(&n) {
                 merged.push(entry.id);
             }
-            from[at] = from[at].min(entry.from);
+            if entry.from < from {
+                by[at] = (entry.from, n);
+            }
         }
         merged
     }

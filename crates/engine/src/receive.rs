@@ -110,10 +110,14 @@ impl<A: Clone> Engine<A> {
     fn events(&mut self, frame: Events<A>) {
         let same_log = self.cursor.as_ref().is_none_or(|cursor| cursor.log == frame.log);
         let place = self.place();
+        // After a reset nothing is folded onto the state of the log that is no more.
+        if self.cursor.is_none() && self.snapshot_wanted != Wanted::No {
+            return;
+        }
         if !same_log || frame.after > place {
             return self.pull();
         }
-        let end = Seq(frame.after.0 + frame.events.len() as u64);
+        let end = Seq(frame.after.0.saturating_add(frame.events.len() as u64));
         let fresh: Vec<_> = frame.events.into_iter().filter(|e| e.seq > place).collect();
         let Some(last) = fresh.last() else {
             if end == place {
@@ -121,7 +125,7 @@ impl<A: Clone> Engine<A> {
             }
             return;
         };
-        let gap_free = fresh.iter().zip(place.0 + 1..).all(|(event, seq)| event.seq.0 == seq);
+        let gap_free = fresh.iter().zip(1..).all(|(event, step)| event.seq.0 - place.0 == step);
         // An event that came short is one of ours; should we not have it, the pull brings it whole.
         if !gap_free || fresh.iter().any(|e| is_short(e) && self.pending_for(e).is_none()) {
             return self.pull();
@@ -150,13 +154,17 @@ impl<A: Clone> Engine<A> {
         for event in events {
             let Some(id) = event.id else { continue };
             if event.error.is_some() {
+                self.clients.settle(id);
                 if let Some(pending) = self.take_out(id) {
                     write.settled.push(id);
                     self.tell(pending, event.seq, event.error);
                 }
-            } else if let Some(pending) = self.outbox.find(id).cloned() {
+            } else if let Some(pending) = self.outbox.find_mut(id) {
+                let before = pending.clone();
+                // The same events come with each hello until the app is reloaded.
+                pending.told = true;
                 self.set_progress(id, Progress::Decided);
-                self.tell(pending, event.seq, None);
+                self.tell(before, event.seq, None);
             }
         }
         if !write.settled.is_empty() {
@@ -382,7 +390,7 @@ impl<A: Clone> Engine<A> {
     /// Another tab's action is told by that tab.
     fn tell(&mut self, pending: Pending<A>, seq: Seq, error: Option<Rejection>) {
         let (id, action) = (pending.entry.id, pending.entry.action);
-        if self.clients.is_ours(id.client) {
+        if self.clients.is_ours(id.client) && !pending.told {
             self.outputs.push_back(Output::Notify(Notice::Verdict { id, seq, error, action }));
         }
     }
@@ -436,7 +444,8 @@ fn stored_event<A: Clone>(
     event: &Event<A>,
     pending: Option<&Pending<A>>,
 ) -> Option<StoredEvent<A>> {
-    if event.error.is_some() {
+    // Without a name it is another's rejection, whatever else it says: it was not folded either.
+    if event.error.is_some() || event.id.is_none() {
         return None;
     }
     let own = pending.map(|p| &p.entry.action);

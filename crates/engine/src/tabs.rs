@@ -129,11 +129,7 @@ impl<A: Clone> Engine<A> {
     }
 
     pub(crate) fn arrive(&mut self, entries: Vec<Entry<A>>) {
-        let before = self.outbox.waiting();
-        // One that takes the place of another changes what is shown, though not how much there is.
-        let merges = entries.iter().any(|entry| entry.from < entry.id.n);
-        self.take_in(entries);
-        if merges || self.outbox.waiting() > before {
+        if self.take_in(entries) {
             self.replay();
         }
     }
@@ -146,8 +142,8 @@ impl<A: Clone> Engine<A> {
     }
 
     /// Takes in what is news. What is done already goes, whatever a backup or a journal brings back; but what
-    /// another tab has stored anew gets the verdict that it has.
-    fn take_in(&mut self, entries: Vec<Entry<A>>) {
+    /// another tab has stored anew gets the verdict that it has. Gives whether the outbox is another one now.
+    fn take_in(&mut self, entries: Vec<Entry<A>>) -> bool {
         let mut news = Vec::new();
         let mut done = Vec::new();
         let mut at = 0;
@@ -165,6 +161,7 @@ impl<A: Clone> Engine<A> {
                 news.push(Pending { included, ..Pending::restored(entry) });
             }
         }
+        let mut changed = !news.is_empty();
         let mut write = Write::default();
         for pending in news {
             // Numbers behind it may be settled before it is read again: by then it must be known as held.
@@ -180,18 +177,26 @@ impl<A: Clone> Engine<A> {
         }
         // A page that died while one action took the place of two may have left both.
         for id in self.outbox.merged() {
+            changed = true;
             self.take_out(id);
         }
         if !done.is_empty() {
             self.persist(Write { settled: done, ..Write::default() });
         }
+        changed
     }
 
     pub(crate) fn lead(&mut self, now: Millis, leads: bool) {
         if leads == self.leads {
             return;
         }
-        if !leads {
+        if leads {
+            // The link of the tab that led is gone, and what was held back for its answer is shown.
+            let pulling = self.pulling;
+            self.forget_exchange();
+            // What it missed before storage was read is still to be read.
+            self.pulling = pulling;
+        } else {
             self.close_link();
         }
         self.leads = leads;
