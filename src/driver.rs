@@ -443,6 +443,7 @@ impl Listener for Driver {
 
     fn everything(&self) -> (Change, N) {
         let change = Change::new();
+        change.set_again(true);
         let engine = self.engine.borrow();
         for (entry, _) in engine.pending() {
             // What other tabs have they carry along themselves.

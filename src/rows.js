@@ -19,6 +19,8 @@ export class Change {
   after = 0
   cursor
   reset = false
+  /** It also puts or takes out what was put before. */
+  again = false
   #compacts = false
   #dropped = false
 
@@ -27,6 +29,7 @@ export class Change {
   }
 
   remove(client, n, settled) {
+    this.again = true
     this.gone.push([client, n])
     if (!settled) this.#take(client, n)
     this.#dropped ||= !settled
@@ -51,6 +54,7 @@ export class Change {
 
   /** Puts rows that were read, without what was read from them. */
   adopt(rows) {
+    this.again = true
     this.rows = rows.map(({ action, ...row }) => row)
   }
 
@@ -63,6 +67,7 @@ export class Change {
 
   /** Takes out what another change takes out. */
   leave(other) {
+    this.again = true
     this.gone = this.gone.concat(other.gone)
     Object.assign(this.settled, other.settled)
   }
@@ -104,6 +109,9 @@ export function logAfter(row, change) {
 
 /** What was read, in order: entries each once, the log, and the rows that are none. */
 export class Stored {
+  /** Rows that were read one by one. */
+  unpacked = []
+
   constructor(rows, events, log, state) {
     this.events = events.flat()
     this.log = log
@@ -126,7 +134,8 @@ export class Stored {
       if (!isEntry(row)) this.broken.push(row)
       else if (!seen.has(name(row)) && seen.add(name(row))) this.rows.push(row)
     }
-    this.rows.sort((a, b) => a.order - b.order || a.n - b.n)
+    // The same in every tab, however it was read.
+    this.rows.sort((a, b) => a.order - b.order || a.n - b.n || (a.client < b.client ? -1 : 1))
   }
 
   /** Whether cursor and events belong together, where there are any. */
@@ -138,6 +147,18 @@ export class Stored {
     const isEvent = ({ seq, action } = {}, i) => isCount(seq) && seq <= cursor.seq && !(seq <= events[i - 1]?.seq) && typeof action?.type === 'string'
     return isCount(cursor?.seq) && isName(cursor.log) && isName(cursor.chain) && events.every((event, i) => isEvent(event ?? {}, i))
   }
+}
+
+/** Rows column by column, to cross into WASM at once: a number for each of the first six, `client` being its place in `clients`. */
+export function columnsOf(rows) {
+  const places = new Map()
+  const placeOf = client => places.get(client) ?? (places.set(client, places.size), places.size - 1)
+  const numbers = new Float64Array(rows.length * 6)
+  let i = 0
+  for (const { client, n, from = n, order, schema, bytes } of rows) {
+    for (const number of [placeOf(client), n, from, order, schema, bytes]) numbers[i++] = number
+  }
+  return { clients: [...places.keys()], numbers, helds: rows.map(row => row.held), actions: rows.map(row => row.action) }
 }
 
 /** Brings rows of older schemas up to date by the app's `upcast`, and holds what it cannot, and those of newer schemas. */
@@ -164,7 +185,7 @@ const isCount = value => Number.isInteger(value) && value >= 0 && value < 2 ** 5
 const isName = value => typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value)
 
 /** Whether a row is an entry; its action is read then. */
-function isEntry(row) {
+export function isEntry(row) {
   try {
     row.action = actionOf(row.text)
     const { client, n, from = n, order, bytes, schema, action } = row

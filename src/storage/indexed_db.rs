@@ -3,7 +3,8 @@
 //! Without the explicit commit a transaction does not survive the death of its tab. Stores:
 //! - `outbox`: entries by `[client, n]`
 //! - `events`: lists of accepted events, by the place of their first
-//! - `meta`: `log` (cursor, settled numbers) and `state`, where the events begin; the terms of `terms.js`
+//! - `meta`: `log` (cursor, settled numbers) and `state`, where the events begin; the terms of `terms.js` and the
+//!   packs of `packs.js`
 //!
 //! Every tab puts and removes entries. The log is written by the tab that leads, as long as its term lasts.
 
@@ -109,26 +110,15 @@ impl Database {
         self.db.close();
     }
 
-    /// Everything that is stored, in one transaction.
+    /// Everything that is stored.
     pub(super) fn read(&self, done: Done<Stored>) {
-        let known = self.log.clone();
-        self.ask(
-            |stores| {
-                Ok([
-                    stores.outbox.get_all()?,
-                    stores.events.get_all()?,
-                    stores.meta.get(&"log".into())?,
-                    stores.meta.get(&"state".into())?,
-                ])
-            },
-            Box::new(move |read| {
-                done(read.map(|[rows, events, log, state]| {
-                    let stored = Stored::of(&rows, &events, &log, &state);
-                    known.row.replace(stored.log_row());
-                    stored
-                }));
-            }),
-        );
+        let log = self.log.clone();
+        let read = move |read: JsValue| {
+            done(
+                read.dyn_into::<Stored>().inspect(|stored| drop(log.row.replace(stored.log_row()))),
+            );
+        };
+        read_stored(&self.db, &once(Box::new(read)));
     }
 
     /// A client's rows, from a number on.
@@ -137,44 +127,41 @@ impl Database {
         // A list comes after every number.
         let to = Array::of2(&client, &Array::new());
         let from = Array::of2(&client, &from.into());
-        self.ask(
-            |stores| {
-                let range = IdbKeyRange::bound(&from, &to)?;
-                Ok([stores.outbox.get_all_with_key(&range)?])
-            },
-            Box::new(|read| done(read.map(|[rows]| rows))),
-        );
+        let range = IdbKeyRange::bound(&from, &to);
+        self.ask(|stores| stores.outbox.get_all_with_key(&range?.into()), done);
     }
 
     /// The keys of all entries.
     pub(super) fn keys(&self, done: Done<JsValue>) {
-        self.ask(
-            |stores| Ok([stores.outbox.get_all_keys()?]),
-            Box::new(|read| done(read.map(|[keys]| keys))),
-        );
+        self.ask(|stores| stores.outbox.get_all_keys(), done);
     }
 
-    fn ask<const COUNT: usize>(
-        &self,
-        ask: impl FnOnce(&Stores) -> Result<[IdbRequest; COUNT], JsValue>,
-        done: Done<[JsValue; COUNT]>,
-    ) {
+    fn ask(&self, ask: impl FnOnce(&Stores) -> Result<IdbRequest, JsValue>, done: Done<JsValue>) {
         let ask = |stores: Rc<Stores>| {
-            let requests = ask(&stores)?;
-            // Or it would last until this tab hears the answers: a frozen one would keep all others from writing.
+            let request = ask(&stores)?;
+            // Or it would last until this tab hears the answer: a frozen one would keep all others from writing.
             stores.commit()?;
-            Ok((requests, stores))
+            Ok((request, stores))
         };
-        let begun = Stores::open(self, false).and_then(ask);
-        match begun {
-            Ok((requests, stores)) => {
+        match Stores::open(self, false).and_then(ask) {
+            Ok((request, stores)) => {
                 let ended = move |result: Result<(), JsValue>| {
-                    done(result.map(|()| requests.map(|r| r.result().unwrap_or_default())));
+                    done(result.and_then(|()| request.result()));
                 };
                 when_ended(&stores.transaction, Box::new(ended));
             }
             Err(error) => done(Err(error)),
         }
+    }
+
+    /// Packs what was read entry by entry.
+    pub(super) fn pack_later(&self, stored: &Stored) {
+        pack_later(&self.db, &stored.unpacked());
+    }
+
+    /// Packs what a client dispatched before this number.
+    pub(super) fn pack_behind(&self, client: &str, n: f64) {
+        pack_behind(&self.db, client, n);
     }
 
     /// Performs a change, as one transaction.
@@ -225,6 +212,9 @@ impl Stores {
         }
         for key in change.gone().iter() {
             self.outbox.delete(&key)?;
+        }
+        for packs in packs_of(&change).iter() {
+            self.meta.delete(&packs)?;
         }
         if !change.is_log() {
             return self.commit();
@@ -319,6 +309,18 @@ fn when_answered(request: &IdbRequest, done: Done<JsValue>) {
     }));
     request.set_onsuccess(Some(settled.unchecked_ref()));
     request.set_onerror(Some(settled.unchecked_ref()));
+}
+
+#[wasm_bindgen(module = "/src/packs.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = packsOf)]
+    fn packs_of(change: &Change) -> Array;
+    #[wasm_bindgen(js_name = readStored)]
+    fn read_stored(db: &IdbDatabase, done: &JsValue);
+    #[wasm_bindgen(js_name = packLater)]
+    fn pack_later(db: &IdbDatabase, rows: &Array);
+    #[wasm_bindgen(js_name = packBehind)]
+    fn pack_behind(db: &IdbDatabase, client: &str, n: f64);
 }
 
 #[wasm_bindgen(module = "/src/terms.js")]

@@ -352,6 +352,9 @@ impl Storage {
         };
         // Begun before anything that `restored` may dispatch, and so written before it.
         self.flush();
+        if let (Some(database), Some(stored)) = (self.database(), &stored) {
+            database.pack_later(stored);
+        }
         self.listener.restored(stored.as_ref());
         if !reason.is_empty() {
             self.listener.moved(&reason);
@@ -429,6 +432,9 @@ impl Storage {
                 // In memory it is as stored as it can be: it may be sent, and `durable` says what it is not.
                 if let Some(n) = own {
                     self.listener.persisted(n);
+                    if let Some(database) = self.database() {
+                        database.pack_behind(&self.client, float(n.0));
+                    }
                 }
             }
             Err(error) if indexed_db::is_taken(&error) => self.listener.outranked(),

@@ -1,12 +1,12 @@
 //! What the engine stores, as rows, and back. `rows.js` says how they look.
 
-use js_sys::Array;
+use js_sys::{Array, Float64Array};
 use twinstore_engine::{Engine, Entry, HeldReason, Id, StoredEvent, StoredState, Write};
 use twinstore_protocol::{Chain, Cursor, LogId, N, Seq};
 use wasm_bindgen::prelude::*;
 
 use crate::host::Options;
-use crate::web::{Fields, float, small};
+use crate::web::{Fields, float};
 
 #[wasm_bindgen(module = "/src/rows.js")]
 extern "C" {
@@ -38,6 +38,8 @@ extern "C" {
     fn stand(this: &Change, after: f64, log: &str, seq: f64, chain: &str);
     #[wasm_bindgen(method, setter)]
     fn set_state(this: &Change, state: &JsValue);
+    #[wasm_bindgen(method, setter)]
+    pub(crate) fn set_again(this: &Change, again: bool);
     #[wasm_bindgen(method, setter)]
     fn set_reset(this: &Change, reset: bool);
     /// Takes in another change that comes after.
@@ -84,9 +86,15 @@ extern "C" {
     pub(super) fn log_row(this: &Stored) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = state)]
     fn base(this: &Stored) -> JsValue;
+    /// Rows that were read one by one.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn unpacked(this: &Stored) -> Array;
     /// The rows that are no entries.
     #[wasm_bindgen(method, getter)]
     pub(crate) fn broken(this: &Stored) -> Array;
+
+    #[wasm_bindgen(js_name = columnsOf)]
+    fn columns_of(rows: &Array) -> Fields;
 
     /// Brings rows of older schemas up to date, and holds those of newer ones.
     #[wasm_bindgen(js_name = upToDate)]
@@ -138,6 +146,7 @@ impl Change {
         for entry in &write.entries {
             change.entry(engine, entry);
         }
+        change.set_again(true);
         for (list, settled) in [(&write.removed, false), (&write.settled, true)] {
             for id in list {
                 change.remove(engine.client_name(id.client), float(id.n.0), settled);
@@ -171,22 +180,35 @@ impl Change {
 }
 
 /// Rows as entries, of clients that the engine knows from now on.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "entries hold whole numbers; a cast saturates"
+)]
 pub(crate) fn to_entries(engine: &mut Engine<JsValue>, rows: &Array) -> Vec<Entry<JsValue>> {
-    let mut entries = Vec::new();
-    for row in rows.iter() {
-        let row: &Fields = row.unchecked_ref();
-        let n = N(row.count("n"));
+    let columns = columns_of(rows);
+    let mut clients = Vec::new();
+    for name in columns.list("clients").iter() {
+        clients.push(engine.add_client(&name.as_string().unwrap_or_default()));
+    }
+    let (helds, actions) = (columns.list("helds"), columns.list("actions"));
+    let numbers = columns.get("numbers").unchecked_into::<Float64Array>().to_vec();
+    let mut entries = Vec::with_capacity(actions.length() as usize);
+    for (at, row) in (0..).zip(numbers.chunks_exact(6)) {
+        let &[client, n, from, order, schema, bytes] = row else { continue };
+        let Some(&client) = clients.get(client as usize) else { continue };
         entries.push(Entry {
-            id: Id { client: engine.add_client(&row.str("client")), n },
-            from: row.number("from").map_or(n, N),
-            order: row.count("order"),
-            schema: small(row, "schema"),
-            bytes: small(row, "bytes"),
+            id: Id { client, n: N(n as u64) },
+            from: N(from as u64),
+            order: order as u64,
+            schema: schema as u32,
+            bytes: bytes as u32,
             // What a newer app holds this one does not send either.
-            held: row
-                .text("held")
+            held: helds
+                .get(at)
+                .as_string()
                 .map(|name| HeldReason::parse(&name).unwrap_or(HeldReason::Schema)),
-            action: row.get("action"),
+            action: actions.get(at),
         });
     }
     entries
