@@ -134,7 +134,10 @@ function pack(db, client, chunk, done) {
 function unpacked(rows) {
   const counts = new Map()
   const last = new Map()
-  for (const { client, n } of rows) {
+  for (const row of rows) {
+    // Any value may lie there.
+    const { client, n } = row ?? {}
+    if (typeof client !== 'string' || !Number.isInteger(n)) continue
     const key = JSON.stringify([client, chunkOf(n)])
     counts.set(key, (counts.get(key) ?? 0) + 1)
     last.set(client, Math.max(n, last.get(client) ?? 0))
