@@ -129,10 +129,16 @@ export class Stored {
 
   /** Adds what a journal holds. */
   add(rows) {
-    const seen = new Set(this.rows.map(name))
+    const seen = new Map()
+    const isNew = ({ client, n }) => {
+      const numbers = seen.get(client) ?? new Set()
+      seen.set(client, numbers)
+      return numbers.size < numbers.add(n).size
+    }
+    this.rows.forEach(isNew)
     for (const row of rows) {
       if (!isEntry(row)) this.broken.push(row)
-      else if (!seen.has(name(row)) && seen.add(name(row))) this.rows.push(row)
+      else if (isNew(row)) this.rows.push(row)
     }
     // The same in every tab, however it was read.
     this.rows.sort((a, b) => a.order - b.order || a.n - b.n || (a.client < b.client ? -1 : 1))
@@ -182,7 +188,9 @@ function bringUpToDate(row, schema, upcast, bytesMax, depthMax) {
 const name = row => `${row.client}/${row.n}`
 /** Half of what a number can hold exactly, so that there is room behind it. */
 const isCount = value => Number.isInteger(value) && value >= 0 && value < 2 ** 52
-const isName = value => typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value)
+/** The last name that was one: a client's rows come together. */
+let lastName
+const isName = value => value === lastName || (typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value) && ((lastName = value), true))
 
 /** Whether a row is an entry; its action is read then. */
 export function isEntry(row) {
