@@ -8,7 +8,7 @@ import { Actions, createEffect, ofType, provideEffects } from '@ngrx/effects'
 import { ActionsSubject, Store, createFeatureSelector, createSelector, provideState, provideStore } from '@ngrx/store'
 import { filter, map, tap } from 'rxjs'
 import { test } from 'node:test'
-import { assert, complaints, equalsServer, isOnline, isSettled, rejectionOf, settle, twinError, twinOf, until } from './lib/rig.mjs'
+import { assert, complaints, equalsServer, isOnline, isSettled, newStream, rejectionOf, settle, twinError, twinOf, until } from './lib/rig.mjs'
 import { startServer } from './lib/server.mjs'
 import { REBASE, REMOTE } from './lib/twinstore.mjs'
 import shelf from './models/shelf.mjs'
@@ -250,6 +250,23 @@ test('the status as a signal', async () => {
   app.destroy()
   twin.disconnect()
   assert.equal(status().link, 'online', 'no more after the application')
+})
+
+test('open: the slice, the selectors and the status signal go to another stream, and back; before that a dispatch throws', async () => {
+  const { app, twin, store, shelf: slice } = await ngrxRig({ options: { name: 'shelf', stream: undefined } })
+  const status = runInInjectionContext(app.injector, () => injectTwinStatus(twin))
+  const ids = store.selectSignal(createSelector(createFeatureSelector('shelf'), ({ entities }) => Object.keys(entities)))
+  assert.throws(() => store.dispatch(added({ id: '1' })), twinError('not-open'))
+  store.dispatch(toggled())
+  const [first, second] = [newStream('shelf'), newStream('shelf')]
+  await twin.open({ stream: first })
+  store.dispatch(added({ id: '1' }))
+  assert.deepEqual([ids(), status().pending], [['1'], 1])
+  await twin.open({ stream: second })
+  assert.deepEqual([ids(), status().pending, Object.keys(slice().entities)], [[], 0, []])
+  store.dispatch(added({ id: '2' }))
+  store.dispatch(added({ id: '3' }))
+  assert.deepEqual([ids(), status().pending], [['2', '3'], 2])
 })
 
 test('NgRx’s own actions and the rebase pass through', async () => {
