@@ -6,7 +6,7 @@ import { filesBelow } from './lib/node-tests.mjs'
 import { Failure, main, read, run } from './lib/run.mjs'
 
 const RUST = ['engine', 'frames', 'session']
-const BROWSER = ['rows', 'wasm']
+const BROWSER = ['rows', 'packs', 'wasm']
 
 await main(async () => {
   const [first, ...rest] = process.argv.slice(2)

@@ -38,8 +38,8 @@ export function readStored(db, done) {
 async function read(db) {
   const [keys, texts] = await ask(db, meta => [meta.getAllKeys(under(['pack'])), meta.getAll(under(['pack']))])
   const packs = keys.map((key, i) => ({ key, rows: rowsOf(texts[i], key) })).filter(({ rows }) => rows)
-  // Where one went in between: all entries by themselves.
-  return (await readAround(db, packs, keys)) ?? readAround(db, [])
+  // Where one went in between, or two are about the same entries: all entries by themselves.
+  return (await readAround(db, packs, keys).catch(() => undefined)) ?? readAround(db, [])
 }
 
 /** Everything, with these packs in place of their entries; undefined: there are other packs than these keys by now. */
@@ -81,8 +81,8 @@ function gaps(packs) {
 function rowsOf(text, [, client, chunk]) {
   try {
     const rows = JSON.parse(text)
-    const belongs = row => row.client === client && chunkOf(row.n) === chunk
-    return rows.every(belongs) ? rows : undefined
+    const belongs = (row, i) => row.client === client && chunkOf(row.n) === chunk && !(row.n <= rows[i - 1]?.n)
+    return typeof client === 'string' && rows.length >= ENTRIES_MIN && rows.every(belongs) ? rows : undefined
   } catch {
     return undefined
   }
