@@ -42,6 +42,8 @@ export class Session {
     this.#sleep = onWake(() => {
       core.wake()
       this.#tabs?.ask()
+      // What others said while this tab slept may be lost.
+      core.reread()
       void this.#adopt()
     })
     host.answers = {

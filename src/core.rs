@@ -124,10 +124,7 @@ impl Core {
 
     /// What others stored may have changed: reads everything again.
     pub fn reread(&self) {
-        // Before the first reading is done there is nothing to compare with.
-        if self.driver.is_ready.get() {
-            self.driver.reread();
-        }
+        self.driver.feed(Input::Changed);
     }
 
     /// Answers `Host::opened`: the token is there.

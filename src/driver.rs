@@ -126,7 +126,7 @@ impl Driver {
             }
             Output::Compact(cursor) => {
                 let change = Change::new();
-                change.stands(&self.replica.confirmed(), &cursor);
+                change.stands(&self.replica.confirmed(), &cursor, self.engine.borrow().epoch());
                 self.storage().write(change);
             }
             Output::Reread => self.reread(),
@@ -180,7 +180,7 @@ impl Driver {
         self.storage().enqueue(entry.id.n, gone, |change| change.entry(&engine, entry));
     }
 
-    pub(crate) fn reread(&self) {
+    fn reread(&self) {
         let me = self.me.clone();
         self.storage().read(move |stored| {
             let Some(driver) = me.upgrade() else { return };
@@ -325,10 +325,10 @@ impl Driver {
     pub(crate) fn look(&self, client: String, from: f64, gone: bool, done: Function) {
         let me = self.me.clone();
         let name = client.clone();
-        self.storage().read_client(&name, from, gone, move |rows| {
+        self.storage().read_client(&name, from, gone, move |read| {
             let Some(driver) = me.upgrade() else { return };
             // What could not be read may not be taken for all there is.
-            let Some(rows) = rows else {
+            let Some((rows, keys)) = read else {
                 let _ = done.call1(&JsValue::UNDEFINED, &JsValue::FALSE);
                 return;
             };
@@ -341,6 +341,15 @@ impl Driver {
                 true => Input::Adopted { client, entries },
                 false => Input::Arrived(entries),
             });
+            // As they are now: what was read may have been held since.
+            let change = Change::new();
+            change.set_again(true);
+            let engine = driver.engine.borrow();
+            for (entry, _) in engine.pending().filter(|(entry, _)| entry.id.client == client) {
+                change.entry(&engine, entry);
+            }
+            drop(engine);
+            driver.storage().keep(change, keys);
             let _ = done.call1(&JsValue::UNDEFINED, &JsValue::TRUE);
         });
     }
@@ -394,7 +403,8 @@ impl Peer for Driver {
                 self.feed(Input::LinkClosed);
             }
         }
-        if passes_on {
+        // What this tab could not take after a reset is of no use to those that do not know of it yet.
+        if passes_on && self.engine.borrow().cursor().is_some() {
             // After its write was begun: a tab that missed something reads behind that write.
             self.host.relay(text);
         }
@@ -434,7 +444,7 @@ impl Listener for Driver {
 
     fn carried(&self) {
         self.host.changed();
-        self.reread();
+        self.feed(Input::Changed);
     }
 
     fn outranked(&self) {
@@ -447,12 +457,12 @@ impl Listener for Driver {
         let engine = self.engine.borrow();
         for (entry, _) in engine.pending() {
             // What other tabs have they carry along themselves.
-            if engine.leads() || engine.is_ours(entry.id.client) {
+            if engine.is_ours(entry.id.client) {
                 change.entry(&engine, entry);
             }
         }
         if let Some(cursor) = engine.cursor().filter(|_| engine.leads()) {
-            change.stands(&self.replica.confirmed(), cursor);
+            change.stands(&self.replica.confirmed(), cursor, engine.epoch());
         }
         (change, N(engine.next_n().0 - 1))
     }

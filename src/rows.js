@@ -4,7 +4,8 @@
  *
  * - an entry: `{ client, n, from, order, schema, bytes, text, held? }`, `text` being the action as JSON
  * - an event: `{ seq, action }`, in lists by frame
- * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n } }`
+ * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n }, epoch, passed, count }`, `passed` being what was settled in epochs before, and `count`
+ *   how many events stand behind the state
  */
 import { actionOf, mergedAction, textOf, weigh } from './web.js'
 
@@ -18,7 +19,8 @@ export class Change {
   /** Where the log was held before; the events follow on there. */
   after = 0
   cursor
-  reset = false
+  /** Of the state: another one after each reset of the server. */
+  epoch = 0
   /** It also puts or takes out what was put before. */
   again = false
   #compacts = false
@@ -46,16 +48,11 @@ export class Change {
     this.cursor = { log, seq, chain }
   }
 
-  /** A state in place of the events that led to it: no news for anybody. */
-  standIn(state) {
+  /** A state in place of what was stored. `compacts`: of the events that led to it, which is no news for anybody. */
+  standIn(state, epoch, compacts) {
     this.state = state
-    this.#compacts = true
-  }
-
-  /** Puts rows that were read, without what was read from them. */
-  adopt(rows) {
-    this.again = true
-    this.rows = rows.map(({ action, ...row }) => row)
+    this.epoch = epoch
+    this.#compacts = compacts
   }
 
   /** Takes in another change that comes after, and is not about the log. */
@@ -79,12 +76,12 @@ export class Change {
 
   /** Whether other tabs read again what is stored. */
   get isNews() {
-    return this.#dropped || this.reset || this.rows.length > 0 || (this.state !== undefined && !this.#compacts)
+    return this.#dropped || this.rows.length > 0 || (this.state !== undefined && !this.#compacts)
   }
 
   /** Whether it is about the log, which one tab alone may write. */
   get isLog() {
-    return this.reset || this.cursor !== undefined || this.state !== undefined || Object.keys(this.settled).length > 0
+    return this.cursor !== undefined || this.state !== undefined || Object.keys(this.settled).length > 0
   }
 }
 
@@ -97,14 +94,19 @@ export function logAfter(row, change) {
   const { after, cursor, state } = change
   // A state may be of another log: the server was reset. Events may not, and leave no hole.
   const follows = cursor !== undefined && (known?.seq ?? 0) === after && (known?.log ?? cursor.log) === cursor.log
-  const moved = follows || state !== undefined
+  // Nor may a state that is older: of a tab that slept, and leads again.
+  const older = known !== undefined && change.epoch === row.epoch && (cursor === undefined || (cursor.log === known.log && cursor.seq < known.seq))
+  const moved = follows || (state !== undefined && !older)
   const oldest = new Date(Date.now() - CLIENT_DAYS * 864e5).toISOString().slice(0, 10).replaceAll('-', '')
-  const before = change.reset ? {} : row?.settled
+  // What was settled in another epoch is settled no more.
+  const epoch = state === undefined || !moved ? row?.epoch : change.epoch
+  const [before, passed] = epoch === row?.epoch ? [row?.settled, row?.passed] : [{}, { ...row?.passed, ...row?.settled }]
   const settled = {}
   for (const [client, n] of [...Object.entries(before ?? {}), ...Object.entries(change.settled)]) {
     if (!(client < oldest)) settled[client] = Math.max(n, settled[client] ?? 0)
   }
-  return { moved, row: { cursor: moved ? cursor : known, settled } }
+  const count = state === undefined || !moved ? (row?.count ?? 0) + (moved ? change.events.length : 0) : 0
+  return { moved, row: { cursor: moved ? cursor : known, settled, epoch, passed, count } }
 }
 
 /** What was read, in order: entries each once, the log, and the rows that are none. */
@@ -148,6 +150,8 @@ export class Stored {
   #isLog() {
     const { events, log } = this
     const cursor = log?.cursor
+    // A write of some may have failed, and that of later ones not.
+    if (events.length !== (log?.count ?? events.length)) return false
     // The state of a log without events has no cursor.
     if (cursor === undefined) return events.length === 0 && (typeof log === 'object' || this.state === undefined)
     const isEvent = ({ seq, action } = {}, i) => isCount(seq) && seq <= cursor.seq && !(seq <= events[i - 1]?.seq) && typeof action?.type === 'string'
@@ -207,7 +211,20 @@ const disk = () => globalThis.window.localStorage
 
 /** The keys of localStorage with this prefix; none where it cannot be used. */
 export function localKeys(prefix) {
-  return localStorageWorks() ? Object.keys(disk()).filter(key => key.startsWith(prefix)) : []
+  try {
+    return Object.keys(disk()).filter(key => key.startsWith(prefix))
+  } catch {
+    return []
+  }
+}
+
+/** Removes items, which a full localStorage allows as well. */
+export function removeLocal(keys) {
+  try {
+    for (const key of keys) disk().removeItem(key)
+  } catch {
+    // There is none.
+  }
 }
 
 /** The journal's keys of these clients, or of all others: `[keys, rows]`. */
@@ -229,8 +246,9 @@ export function changeLocal(journal, prefix, change) {
   if (!change.isLog) return
   const { moved, row } = logAfter(local(`${prefix}log`), change)
   if (moved && change.state !== undefined) {
+    // With its place: a page that dies before the last of these lines leaves a state that is newer than the log's row.
+    store.setItem(`${prefix}state`, JSON.stringify({ state: change.state, row }))
     for (const key of localKeys(`${prefix}event`)) store.removeItem(key)
-    store.setItem(`${prefix}state`, JSON.stringify(change.state))
   }
   if (moved && change.events.length > 0) store.setItem(`${prefix}event/${String(change.events[0].seq).padStart(16, '0')}`, JSON.stringify(change.events))
   store.setItem(`${prefix}log`, JSON.stringify(row))
@@ -238,8 +256,13 @@ export function changeLocal(journal, prefix, change) {
 
 /** What `changeLocal` stored. */
 export function storedLocal(journal, prefix) {
+  const rows = journalOf(journal, [], false)[1]
+  const base = local(`${prefix}state`)
+  const log = local(`${prefix}log`)
+  const beyond = ({ epoch, cursor }) => epoch !== log?.epoch || !((cursor?.seq ?? 0) <= (log?.cursor?.seq ?? 0))
+  if (base?.row && beyond(base.row)) return new Stored(rows, [], base.row, base.state)
   const events = localKeys(`${prefix}event`).sort().map(key => local(key, []))
-  return new Stored(journalOf(journal, [], false)[1], events, local(`${prefix}log`), local(`${prefix}state`))
+  return new Stored(rows, events, log, base?.state)
 }
 
 function local(key, otherwise) {

@@ -41,11 +41,18 @@ pub(super) struct Log {
     term: Cell<f64>,
     /// Its row as this tab read or wrote it last: while it leads, nobody else writes it.
     row: RefCell<JsValue>,
+    /// How often this tab wrote it: what was read before may be older.
+    writes: Cell<u32>,
 }
 
 impl Log {
     pub(super) fn new(shared: bool) -> Rc<Self> {
-        Rc::new(Self { shared, term: Cell::default(), row: RefCell::default() })
+        Rc::new(Self {
+            shared,
+            term: Cell::default(),
+            row: RefCell::default(),
+            writes: Cell::default(),
+        })
     }
 }
 
@@ -113,10 +120,13 @@ impl Database {
     /// Everything that is stored.
     pub(super) fn read(&self, done: Done<Stored>) {
         let log = self.log.clone();
+        let writes = log.writes.get();
         let read = move |read: JsValue| {
-            done(
-                read.dyn_into::<Stored>().inspect(|stored| drop(log.row.replace(stored.log_row()))),
-            );
+            let read = read.dyn_into::<Stored>();
+            if let Some(stored) = read.as_ref().ok().filter(|_| log.writes.get() == writes) {
+                log.row.replace(stored.log_row());
+            }
+            done(read);
         };
         read_stored(&self.db, &once(Box::new(read)));
     }
@@ -257,6 +267,7 @@ impl Stores {
         let row = after.get("row");
         self.meta.put_with_key(&row, &"log".into())?;
         log.row.replace(row);
+        log.writes.set(log.writes.get().wrapping_add(1));
         self.commit()
     }
 

@@ -8,7 +8,9 @@ use gloo_storage::{LocalStorage, Storage as _};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
-use super::rows::{Change, Stored, change_local, clients_of, journal_of, local_keys, stored_local};
+use super::rows::{
+    Change, Stored, change_local, clients_of, journal_of, local_keys, remove_local, stored_local,
+};
 use crate::web::{digits, stringify};
 
 /// The journal of one stored outbox.
@@ -43,14 +45,6 @@ impl Journal {
         (read.get(0).unchecked_into(), read.get(1).unchecked_into())
     }
 
-    pub(super) fn remove(&self, keys: &Array) {
-        if self.works {
-            for key in keys.iter() {
-                let _ = LocalStorage::raw().remove_item(&key.as_string().unwrap_or_default());
-            }
-        }
-    }
-
     /// Takes out entries that stand alone, as those do that were dispatched one by one.
     pub(super) fn remove_entries(&self, ids: &Array) {
         let keys = Array::new();
@@ -62,12 +56,12 @@ impl Journal {
                 &[self.entries.as_str(), &client.unwrap_or_default(), "/", &n].concat().into(),
             );
         }
-        self.remove(&keys);
+        remove_local(&keys);
     }
 
     pub(super) fn clear(&self) {
-        self.remove(&local_keys(&self.entries));
-        self.remove(&local_keys(&self.log));
+        remove_local(&local_keys(&self.entries));
+        remove_local(&local_keys(&self.log));
     }
 
     /// The clients of these keys of entries, and those of the journal.

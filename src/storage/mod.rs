@@ -203,14 +203,14 @@ impl Storage {
         }));
     }
 
-    /// Reads the entries of a client from a number on; `journal`: and what its journal holds, which is put
-    /// into the database. None: they cannot be read.
+    /// Reads the entries of a client from a number on; `journal`: and what its journal holds, with its keys, for
+    /// [`Self::keep`]. None: they cannot be read.
     pub(crate) fn read_client(
         self: &Rc<Self>,
         client: &str,
         from: f64,
         journal: bool,
-        done: impl FnOnce(Option<Array>) + 'static,
+        done: impl FnOnce(Option<(Array, Array)>) + 'static,
     ) {
         // What stands in a journal may be done already: the database will say.
         if self.is_opening() {
@@ -228,21 +228,25 @@ impl Storage {
             };
             let none = JsValue::UNDEFINED;
             let stored = Stored::of(&rows, &Array::new(), &none, &none);
+            let mut keys = Array::new();
             if journal {
-                let (keys, rows) = this.journal.read(&Array::of1(&name), true);
-                stored.add(&rows);
-                if keys.length() > 0 && this.database().is_some() {
-                    let change = Change::new();
-                    change.adopt(&stored.entries());
-                    this.perform(change, None, keys);
-                }
+                let journaled = this.journal.read(&Array::of1(&name), true);
+                stored.add(&journaled.1);
+                keys = journaled.0;
             }
-            done(Some(stored.entries()));
+            done(Some((stored.entries(), keys)));
         };
         match self.database() {
             Some(database) => database.rows_of(client, from, Box::new(read)),
             // In localStorage all is in the journal.
             None => read(Ok(Array::new().into())),
+        }
+    }
+
+    /// Puts what stood in the journal under these keys into the database.
+    pub(crate) fn keep(self: &Rc<Self>, change: Change, keys: Array) {
+        if keys.length() > 0 && self.database().is_some() {
+            self.perform(change, None, keys);
         }
     }
 
@@ -395,6 +399,8 @@ impl Storage {
                 let (this, is_news) = (self.clone(), own.is_none() && change.is_news());
                 let written = move |result: Result<(), JsValue>| {
                     let news = is_news && result.is_ok();
+                    // What another home is to take is not stored yet, whatever was stored behind it in the last one.
+                    let own = own.filter(|_| this.losses.get() == losses);
                     this.written(result, own, &keys, failed);
                     if news {
                         this.listener.changed();
@@ -428,7 +434,7 @@ impl Storage {
     ) {
         match result {
             Ok(()) => {
-                self.journal.remove(keys);
+                rows::remove_local(keys);
                 // In memory it is as stored as it can be: it may be sent, and `durable` says what it is not.
                 if let Some(n) = own {
                     self.listener.persisted(n);
@@ -438,7 +444,13 @@ impl Storage {
                 }
             }
             Err(error) if indexed_db::is_taken(&error) => self.listener.outranked(),
-            Err(error) => failed(&reason_of(&error)),
+            Err(error) => {
+                // The next home takes them: then their journal is needed no more.
+                for key in keys.iter() {
+                    self.journaled.borrow().push(&key);
+                }
+                failed(&reason_of(&error));
+            }
         }
     }
 

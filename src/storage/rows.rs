@@ -33,15 +33,11 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn event(this: &Change, seq: f64, action: &JsValue);
     #[wasm_bindgen(method, js_name = standIn)]
-    fn stand_in(this: &Change, state: &JsValue);
+    fn stand_in(this: &Change, state: &JsValue, epoch: f64, compacts: bool);
     #[wasm_bindgen(method)]
     fn stand(this: &Change, after: f64, log: &str, seq: f64, chain: &str);
     #[wasm_bindgen(method, setter)]
-    fn set_state(this: &Change, state: &JsValue);
-    #[wasm_bindgen(method, setter)]
     pub(crate) fn set_again(this: &Change, again: bool);
-    #[wasm_bindgen(method, setter)]
-    fn set_reset(this: &Change, reset: bool);
     /// Takes in another change that comes after.
     #[wasm_bindgen(method)]
     pub(super) fn join(this: &Change, other: &Change);
@@ -50,9 +46,6 @@ extern "C" {
     pub(super) fn leave(this: &Change, other: &Change);
     #[wasm_bindgen(method, getter)]
     pub(super) fn rows(this: &Change) -> Array;
-    /// Puts rows that were read.
-    #[wasm_bindgen(method)]
-    pub(super) fn adopt(this: &Change, rows: &Array);
     #[wasm_bindgen(method, getter)]
     pub(super) fn gone(this: &Change) -> Array;
     #[wasm_bindgen(method, getter)]
@@ -102,6 +95,8 @@ extern "C" {
 
     #[wasm_bindgen(js_name = localKeys)]
     pub(super) fn local_keys(prefix: &str) -> Array;
+    #[wasm_bindgen(js_name = removeLocal)]
+    pub(super) fn remove_local(keys: &Array);
     /// The journal's keys of these clients, or of all others, and their rows.
     #[wasm_bindgen(js_name = journalOf)]
     pub(super) fn journal_of(prefix: &str, clients: &Array, theirs: bool) -> Array;
@@ -155,11 +150,8 @@ impl Change {
         for event in &write.events {
             change.event(float(event.seq.0), &event.action);
         }
-        if write.reset {
-            change.set_reset(true);
-        }
         if let Some(state) = &write.state {
-            change.set_state(state);
+            change.stand_in(state, float(engine.epoch()), false);
         }
         if let Some(cursor) = &write.cursor {
             change.cursor(write.after, cursor);
@@ -168,8 +160,8 @@ impl Change {
     }
 
     /// A state in place of all that was known of the log.
-    pub(crate) fn stands(&self, state: &JsValue, cursor: &Cursor) {
-        self.stand_in(state);
+    pub(crate) fn stands(&self, state: &JsValue, cursor: &Cursor, epoch: u64) {
+        self.stand_in(state, float(epoch), true);
         self.cursor(cursor.seq, cursor);
     }
 
@@ -233,13 +225,22 @@ pub(crate) fn to_state(engine: &mut Engine<JsValue>, stored: &Stored) -> StoredS
             seq: Seq(cursor.count("seq")),
             chain: Chain(cursor.str("chain")),
         });
-        if let Some(settled) = log.object("settled") {
-            for client in js_sys::Object::keys(settled.unchecked_ref::<js_sys::Object>()).iter() {
-                let client = client.as_string().unwrap_or_default();
-                let n = N(settled.count(&client));
-                state.settled.push(Id { client: engine.add_client(&client), n });
-            }
-        }
+        state.epoch = log.count("epoch");
+        state.settled = numbers(engine, log.object("settled"));
+        state.passed = numbers(engine, log.object("passed"));
     }
     state
+}
+
+/// A number of each client.
+fn numbers(engine: &mut Engine<JsValue>, of: Option<Fields>) -> Vec<Id> {
+    let mut numbers = Vec::new();
+    if let Some(of) = of {
+        for client in js_sys::Object::keys(of.unchecked_ref::<js_sys::Object>()).iter() {
+            let client = client.as_string().unwrap_or_default();
+            let n = N(of.count(&client));
+            numbers.push(Id { client: engine.add_client(&client), n });
+        }
+    }
+    numbers
 }

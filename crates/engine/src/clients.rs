@@ -31,6 +31,8 @@ pub(crate) struct ClientState {
     pub(crate) name: ClientId,
     /// Its last number with a verdict, as far as was heard here.
     pub(crate) settled: N,
+    /// The same of servers that were reset: neither these numbers nor those before will come again.
+    pub(crate) passed: N,
     /// This page load, or one that is gone: its verdicts are told here, its missing numbers will never come.
     pub(crate) ours: bool,
     /// How many of its actions lie in the outbox.
@@ -43,7 +45,7 @@ pub(crate) struct Clients(Vec<ClientState>);
 
 impl Clients {
     pub(crate) fn new(own: ClientId) -> Self {
-        Self(vec![ClientState { name: own, settled: N(0), ours: true, pending: 0 }])
+        Self(vec![ClientState { name: own, settled: N(0), passed: N(0), ours: true, pending: 0 }])
     }
 
     /// The client of that name; a stranger where it is not in the list.
@@ -59,7 +61,7 @@ impl Clients {
             return known;
         }
         let name = ClientId(name.to_owned());
-        self.0.push(ClientState { name, settled: N(0), ours: false, pending: 0 });
+        self.0.push(ClientState { name, settled: N(0), passed: N(0), ours: false, pending: 0 });
         place(self.0.len() - 1)
     }
 
@@ -89,8 +91,20 @@ impl Clients {
     /// The server that settled these numbers is no more.
     pub(crate) fn forget_settled(&mut self) {
         for client in &mut self.0 {
+            client.passed = client.passed.max(client.settled);
             client.settled = N(0);
         }
+    }
+
+    /// This number was settled by a server that was reset.
+    pub(crate) fn pass(&mut self, id: Id) {
+        if let Some(row) = self.get_mut(id.client) {
+            row.passed = row.passed.max(id.n);
+        }
+    }
+
+    pub(crate) fn passed(&self, client: Client) -> N {
+        self.get(client).map_or(N(0), |c| c.passed)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use twinstore_protocol::planted::{self, Bug};
 use twinstore_protocol::{ClientId, Cursor, N, Seq, WireLimits};
 
 use crate::clients::Clients;
@@ -57,11 +58,19 @@ pub struct Engine<A> {
     pub(crate) uncompacted: usize,
     pub(crate) link: Link,
     pub(crate) in_flight: usize,
+    /// A ping was sent behind the push that is under way.
+    pub(crate) pinged_behind: bool,
     pub(crate) gathering: Option<Gathering<A>>,
     /// The snapshot whose text the driver is reading.
     pub(crate) reading: Option<SnapshotMark>,
     /// A pull is under way: no second one for the same gap.
     pub(crate) pulling: bool,
+    /// Storage is being read again, so often.
+    pub(crate) reads: usize,
+    /// Something was missed that these may have come too early for.
+    pub(crate) missed: bool,
+    /// Drawn anew when the server was reset: what was stored of another one says nothing about this one.
+    pub(crate) epoch: u64,
     /// Not before this may a snapshot be asked for again.
     pub(crate) snapshot_after: Millis,
     /// How long the last one had to wait for the next.
@@ -124,9 +133,13 @@ impl<A: Clone> Engine<A> {
             uncompacted: 0,
             link: Link::Off,
             in_flight: 0,
+            pinged_behind: false,
             gathering: None,
             reading: None,
             pulling: false,
+            reads: 0,
+            missed: false,
+            epoch: 0,
             snapshot_after: Millis(0),
             snapshot_wait_ms: 0,
             snapshot_wanted: Wanted::No,
@@ -153,6 +166,7 @@ impl<A: Clone> Engine<A> {
                 self.restore(stored);
                 self.try_to_open(now);
             }
+            Input::Changed => self.read_anew(),
             Input::Reread(stored) => self.reread(now, stored),
             Input::Dispatched { action, bytes, hidden } => {
                 self.dispatch(now, action, bytes, hidden)?;
@@ -271,6 +285,12 @@ impl<A: Clone> Engine<A> {
         self.outbox.iter().map(|p| (&p.entry, p.progress))
     }
 
+    /// Which server the confirmed state is of, for storage: another one after each reset.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// The last event held here.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {
@@ -375,7 +395,7 @@ impl<A: Clone> Engine<A> {
         Pending {
             entry,
             progress: Progress::Queued,
-            stored: false,
+            stored: planted::is(Bug::SendBeforeStored),
             // Who leads sends it as soon as it is stored, and may be gone before it says so.
             ever_sent: !self.leads && self.is_online(),
             hidden,
@@ -411,21 +431,26 @@ impl<A: Clone> Engine<A> {
 
     fn drop_action(&mut self, id: Id) -> Result<(), InputError> {
         self.can_change(id)?;
-        let Some(gone) = self.take_out(id) else { return Err(InputError::NotPending) };
         let mut entries = Vec::new();
-        // I5: the next number settles this one too; said on disk, for whoever sends it.
-        let next =
-            self.outbox.iter_mut().find(|p| p.entry.id.client == id.client && p.entry.id.n > id.n);
-        if let Some(next) = next.filter(|p| !p.is_held()) {
-            next.entry.from = next.entry.from.min(gone.entry.from);
-            entries.push(next.entry.clone());
-        }
+        let gone = self.pass_over(id, &mut entries).ok_or(InputError::NotPending)?;
         let write = Write { removed: vec![id], entries, ..Write::default() };
         self.outputs.push_back(Output::Persist(write));
         if gone.is_shown() {
             self.replay();
         }
         Ok(())
+    }
+
+    /// I5: an action goes without a verdict, and the next number settles this one too. To be said on disk, for whoever
+    /// sends it.
+    pub(crate) fn pass_over(&mut self, id: Id, news: &mut Vec<Entry<A>>) -> Option<Pending<A>> {
+        let gone = self.take_out(id)?;
+        let mut behind = self.outbox.iter_mut();
+        if let Some(next) = behind.find(|p| p.entry.id.client == id.client && p.entry.id.n > id.n) {
+            next.entry.from = next.entry.from.min(gone.entry.from);
+            news.push(next.entry.clone());
+        }
+        Some(gone)
     }
 
     fn edit(&mut self, id: Id, action: A, bytes: u32) -> Result<(), InputError> {

@@ -2,6 +2,7 @@
 //!
 //! Keeps I4 (nothing is sent that is not stored) and I5 (in the order of `n`, nothing skipped by accident).
 
+use twinstore_protocol::planted::{self, Bug};
 use twinstore_protocol::{Cursor, N};
 
 use crate::link::{Link, retry_delay_ms};
@@ -17,7 +18,7 @@ impl<A: Clone> Engine<A> {
             self.try_to_open(now);
         }
         if self.relayed {
-            self.pull_anew();
+            self.read_anew();
         }
     }
 
@@ -111,30 +112,30 @@ impl<A: Clone> Engine<A> {
         }
     }
 
-    /// A frame came: the link lives.
+    /// A frame came: the link lives. A push that waits for its answer is asked about all the same.
     pub(crate) fn heard(&mut self, now: Millis) {
-        if let Link::Online { attempt, .. } = self.link {
-            self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at: None, attempt };
+        if let Link::Online { ping_at, attempt, .. } = self.link {
+            let ping_at = if self.in_flight > 0 { ping_at } else { now.plus(self.ping_ms) };
+            self.link = Link::Online { ping_at, dead_at: None, attempt };
         }
     }
 
     pub(crate) fn pull(&mut self) {
-        if !self.pulling {
+        if !self.leads {
+            // What the leader heard is on the disk, or on its way there.
+            self.read_anew();
+        } else if !self.pulling {
             self.pulling = true;
-            if self.leads {
-                self.transmit_pull(self.cursor.clone());
-            } else {
-                // What the leader heard it has stored, or will have before the answer comes.
-                self.outputs.push_back(Output::Reread);
-            }
+            self.transmit_pull(self.cursor.clone());
         }
     }
 
-    /// A tab that follows may have missed something: what was passed on while it did not listen is on the disk.
-    pub(crate) fn pull_anew(&mut self) {
-        if self.ready {
-            self.pulling = false;
-            self.pull();
+    /// There is something on the disk that is not known here.
+    pub(crate) fn read_anew(&mut self) {
+        if self.reads > 0 || !self.ready {
+            self.missed = true;
+        } else {
+            self.read_again();
         }
     }
 
@@ -166,6 +167,7 @@ impl<A: Clone> Engine<A> {
         let entries = self.next_batch();
         if !entries.is_empty() {
             self.in_flight = entries.len();
+            self.pinged_behind = false;
             self.outputs.push_back(Output::Transmit(Frame::Push(entries)));
         }
     }
@@ -174,7 +176,12 @@ impl<A: Clone> Engine<A> {
     fn next_batch(&mut self) -> Vec<Entry<A>> {
         let mut entries: Vec<Entry<A>> = Vec::new();
         let mut bytes = 0;
+        let newer = |p: &Pending<A>| !p.ever_sent && p.stored && !p.is_held();
+        let late = planted::is(Bug::ResendOutOfOrder) && self.outbox.iter().any(newer);
         for pending in self.outbox.iter().filter(|p| p.progress == Progress::Queued) {
+            if late && pending.ever_sent {
+                continue;
+            }
             bytes = pending.entry.bytes.saturating_add(bytes);
             let full = entries.len() >= self.wire.batch_actions as usize
                 || (bytes > self.wire.batch_bytes && !entries.is_empty());
@@ -190,7 +197,9 @@ impl<A: Clone> Engine<A> {
                 break;
             }
             // I5: numbers that were dropped, held or merged are settled by the next entry.
-            entry.from = next.min(entry.id.n);
+            if !planted::is(Bug::SkippedNumbersBlock) {
+                entry.from = next.min(entry.id.n);
+            }
             entries.push(entry);
         }
         let mut sent = entries.iter().map(|e| e.id);
@@ -208,6 +217,7 @@ impl<A: Clone> Engine<A> {
     /// Whether a living tab may be about to store what is missing before this entry: then it is neither skipped
     /// nor overtaken.
     fn misses(&self, entry: &Entry<A>, next: N) -> bool {
+        let next = next.max(self.clients.passed(entry.id.client).next());
         if next >= entry.from || self.clients.is_ours(entry.id.client) {
             return false;
         }
@@ -215,7 +225,8 @@ impl<A: Clone> Engine<A> {
             let Id { client, n } = p.entry.id;
             p.is_held() && client == entry.id.client && n >= next && n < entry.from
         };
-        (self.outbox.iter().filter(between).count() as u64) < entry.from.0 - next.0
+        let settles = |p: &Pending<A>| p.entry.id.n.0 + 1 - p.entry.from.max(next).0;
+        self.outbox.iter().filter(between).map(settles).sum::<u64>() < entry.from.0 - next.0
     }
 
     pub(crate) fn try_to_open(&mut self, now: Millis) {
@@ -233,6 +244,7 @@ impl<A: Clone> Engine<A> {
     fn ping(&mut self, now: Millis) {
         let dead_at = Some(now.plus(self.config.limits.link.answer_ms_max));
         self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at, attempt: 0 };
+        self.pinged_behind = self.in_flight > 0;
         self.outputs.push_back(Output::Transmit(Frame::Ping));
     }
 
@@ -243,6 +255,22 @@ impl<A: Clone> Engine<A> {
 
     fn standing(&self, cursor: Option<Cursor>) -> Standing {
         Standing { cursor, waiting: self.outbox.waiting_for() }
+    }
+
+    /// The server answers in order: what was asked before an answered ping has its answer, or was lost.
+    pub(crate) fn ask_again(&mut self) {
+        if planted::is(Bug::LostIsNotAskedAgain) {
+            return;
+        }
+        if std::mem::take(&mut self.pinged_behind) && self.in_flight > 0 {
+            self.in_flight = 0;
+            for pending in self.outbox.iter_mut().filter(|p| p.progress == Progress::Sent) {
+                pending.progress = Progress::Queued;
+            }
+        }
+        if self.snapshot_wanted == Wanted::Asked && self.reading.is_none() {
+            self.snapshot_wanted = Wanted::From(self.snapshot_after);
+        }
     }
 
     /// The link is gone: what was under way is to be sent again, what was held back is shown from now on.
@@ -259,7 +287,7 @@ impl<A: Clone> Engine<A> {
                 pending.progress = Progress::Queued;
             }
         }
-        let revealed = self.outbox.reveal();
+        let revealed = self.outbox.reveal(None);
         if !revealed.is_empty() {
             self.rebase(None, Vec::new(), revealed);
         }

@@ -9,6 +9,8 @@ use crate::{Client, Entry, Id, Message, StoredState, Verdict};
 pub enum Input<A> {
     /// Storage was read: this is what the last run left.
     Restored(StoredState<A>),
+    /// What others stored may have changed.
+    Changed,
     /// Storage was read again ([`crate::Output::Reread`]): what other tabs made of it. None: there is none.
     Reread(Option<StoredState<A>>),
     /// The app dispatched an action; it takes the number [`crate::Engine::next_n`] gave before.

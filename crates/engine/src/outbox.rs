@@ -213,14 +213,16 @@ impl<A: Clone> Outbox<A> {
         first
     }
 
-    /// Shows what was held back; gives it, in order.
-    pub(crate) fn reveal(&mut self) -> Vec<A> {
+    /// Shows what was held back, or that one of it; gives it, in order.
+    pub(crate) fn reveal(&mut self, only: Option<Id>) -> Vec<A> {
         let mut revealed = Vec::new();
         if self.hidden > 0 {
-            self.hidden = 0;
             for pending in self.list.iter_mut().filter(|p| p.hidden) {
-                pending.hidden = false;
-                revealed.push(pending.entry.action.clone());
+                if only.is_none_or(|id| id == pending.entry.id) {
+                    self.hidden -= 1;
+                    pending.hidden = false;
+                    revealed.push(pending.entry.action.clone());
+                }
             }
         }
         revealed

@@ -15,7 +15,7 @@ pub enum Output<A> {
     Persist(Write<A>),
     /// Store the confirmed state as it is, in place of the events that led to it. It stands at this cursor.
     Compact(Cursor),
-    /// Read everything that is stored. Answered by `Input::Reread`.
+    /// Read everything that is stored, behind what was written. Each is answered by one `Input::Reread`, in order.
     Reread,
     /// Open the socket. Answered by `Input::LinkOpened` or `Input::LinkClosed`.
     OpenLink,
@@ -53,9 +53,8 @@ pub struct Write<A> {
     pub removed: Vec<Id>,
     /// Entries that have their verdict: to be removed, and each client's last number noted.
     pub settled: Vec<Id>,
-    /// The server that settled what is noted was reset: to be forgotten.
-    pub reset: bool,
-    /// A state that takes the place of state, events and cursor.
+    /// A state that takes the place of state, events and cursor; of this [`crate::Engine::epoch`]. What is noted as
+    /// settled in another one is to be forgotten.
     pub state: Option<A>,
     /// Where the log was held before: what is stored must stand there for the events to follow on.
     pub after: Seq,
@@ -71,7 +70,6 @@ impl<A> Default for Write<A> {
             entries: Vec::new(),
             removed: Vec::new(),
             settled: Vec::new(),
-            reset: false,
             state: None,
             after: Seq(0),
             events: Vec::new(),

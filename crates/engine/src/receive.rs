@@ -3,6 +3,7 @@
 //! Keeps I1 (the visible state is the fold of the confirmed and the shown), I2 (a cursor never goes back)
 //! and I3 (every verdict is told, once).
 
+use twinstore_protocol::planted::{self, Bug};
 use twinstore_protocol::{Check, Cursor, N, Rejection, Seq};
 
 use crate::link::Link;
@@ -33,22 +34,24 @@ impl<A: Clone> Engine<A> {
             Message::Failed => greeting || self.link.is_online(),
             // To a tab that follows its leader passes these on.
             Message::Events(_) | Message::Verdicts(_) => self.is_online(),
-            // What brought the leader up to date is nothing to a tab whose state is right.
-            Message::Snapshot(_) => {
-                self.is_online() && (self.leads || self.snapshot_wanted != Wanted::No)
-            }
+            Message::Snapshot(_) => self.is_online(),
             Message::Refused { .. } | Message::Pong(_) => self.link.is_online(),
         };
         // A frame that was read before its socket was closed says nothing any more.
         if !expected || !self.ready {
             // What the leader passes on before this tab can take it in is read from the disk then.
-            self.pulling |= !self.leads;
+            self.missed |= !self.leads && !self.ready;
             return;
         }
         self.heard(now);
         match message {
             Message::Welcome(welcome) => self.welcome(now, &welcome),
             Message::Events(events) => self.events(events),
+            // What brought the leader up to date may be another log of the same name: this tab reads what became of it
+            // before it folds anything into its own.
+            Message::Snapshot(_) if !self.leads && self.snapshot_wanted == Wanted::No => {
+                self.pull()
+            }
             Message::Snapshot(part) => self.snapshot_part(part),
             Message::Verdicts(verdicts) => self.verdicts(verdicts),
             Message::Refused { id, refusal, last } => self.refused(now, id, refusal, last),
@@ -87,7 +90,7 @@ impl<A: Clone> Engine<A> {
         // Nor are the numbers of those that have nothing pending worth anything: what they dispatch next
         // must not look like a reset again.
         self.clients.forget_settled();
-        self.persist(Write { reset: true, ..Write::default() });
+        self.epoch = self.jitter.draw() >> 32 | 1;
         self.learn(&welcome.settled);
         self.cursor = None;
         self.snapshot_wanted = Wanted::Asked;
@@ -108,24 +111,31 @@ impl<A: Clone> Engine<A> {
     }
 
     fn events(&mut self, frame: Events<A>) {
+        // After a reset the state is that of a log that is gone: nothing can be folded into it.
+        let astray = self.cursor.is_none()
+            && self.snapshot_wanted != Wanted::No
+            && !planted::is(Bug::EventsIntoOldLog);
         let same_log = self.cursor.as_ref().is_none_or(|cursor| cursor.log == frame.log);
         let place = self.place();
-        // After a reset nothing is folded onto the state of the log that is no more.
-        if self.cursor.is_none() && self.snapshot_wanted != Wanted::No {
+        // What storage is being read for is in it; what a leader waits for after a reset comes as a whole.
+        let reads = !self.leads && (self.reads > 0 || astray);
+        if astray && self.leads {
             return;
         }
-        if !same_log || frame.after > place {
+        if !same_log || frame.after > place || reads {
             return self.pull();
         }
         let end = Seq(frame.after.0.saturating_add(frame.events.len() as u64));
-        let fresh: Vec<_> = frame.events.into_iter().filter(|e| e.seq > place).collect();
+        let twice = planted::is(Bug::EventsTwice) && frame.after < place;
+        let fresh: Vec<_> = frame.events.into_iter().filter(|e| e.seq > place || twice).collect();
         let Some(last) = fresh.last() else {
             if end == place {
                 self.compare(frame.check);
             }
             return;
         };
-        let gap_free = fresh.iter().zip(1..).all(|(event, step)| event.seq.0 - place.0 == step);
+        let in_order = |(event, step): (&Event<A>, u64)| event.seq.0 - place.0 == step;
+        let gap_free = twice || fresh.iter().zip(1..).all(in_order);
         // An event that came short is one of ours; should we not have it, the pull brings it whole.
         if !gap_free || fresh.iter().any(|e| is_short(e) && self.pending_for(e).is_none()) {
             return self.pull();
@@ -151,25 +161,31 @@ impl<A: Clone> Engine<A> {
     /// A newer app's events are not folded here. What they accept stays shown until the app is reloaded.
     fn set_aside(&mut self, events: Vec<Event<A>>) {
         let mut write = Write::default();
+        let (mut told, mut entering) = (Vec::new(), Vec::new());
         for event in events {
             let Some(id) = event.id else { continue };
             if event.error.is_some() {
                 self.clients.settle(id);
                 if let Some(pending) = self.take_out(id) {
                     write.settled.push(id);
-                    self.tell(pending, event.seq, event.error);
+                    told.push((pending, event));
                 }
             } else if let Some(pending) = self.outbox.find_mut(id) {
-                let before = pending.clone();
-                // The same events come with each hello until the app is reloaded.
-                pending.told = true;
+                told.push((pending.clone(), event));
+                // The same events come with each new link.
+                pending.told = !planted::is(Bug::ToldWithEachLink);
+                entering.extend(self.outbox.reveal(Some(id)));
                 self.set_progress(id, Progress::Decided);
-                self.tell(before, event.seq, None);
             }
+        }
+        if !write.settled.is_empty() || !entering.is_empty() {
+            self.rebase(None, Vec::new(), entering);
         }
         if !write.settled.is_empty() {
             self.persist(write);
-            self.replay();
+        }
+        for (pending, event) in told {
+            self.tell(pending, event.seq, event.error);
         }
     }
 
@@ -234,7 +250,12 @@ impl<A: Clone> Engine<A> {
             // The server may have brought an older app's action up to date: not the one that is shown.
             Some(_) if event.error.is_none() && self.is_older(event) => Fate::Reject,
             Some(id) if event.error.is_none() => Fate::Fold(id),
-            Some(_) if self.pending_for(event).is_some_and(Pending::is_shown) => Fate::Reject,
+            Some(_)
+                if self.pending_for(event).is_some_and(Pending::is_shown)
+                    && !planted::is(Bug::RejectedStaysVisible) =>
+            {
+                Fate::Reject
+            }
             Some(_) | None => Fate::Skip,
         }
     }
@@ -282,7 +303,8 @@ impl<A: Clone> Engine<A> {
             return;
         };
         // I2: a state older than ours is of no use. Events may have come while its text was read.
-        if self.cursor.as_ref().is_some_and(|cursor| mark.is_before(cursor)) {
+        let older = self.cursor.as_ref().is_some_and(|cursor| mark.is_before(cursor));
+        if older && !planted::is(Bug::SnapshotOverNewer) {
             if self.snapshot_wanted != Wanted::No {
                 self.ask_for_snapshot(now);
             }
@@ -295,7 +317,12 @@ impl<A: Clone> Engine<A> {
         self.snapshot_wanted = Wanted::No;
         // What it includes leaves the outbox.
         let (mut gone, mut done, mut entering) = (Vec::new(), Vec::new(), Vec::new());
-        for id in settled.iter().flat_map(|row| self.pending_up_to(*row)).collect::<Vec<_>>() {
+        let mut included: Vec<_> =
+            settled.iter().flat_map(|row| self.pending_up_to(*row)).collect();
+        if planted::is(Bug::SnapshotLeavesEntry) {
+            included.pop();
+        }
+        for id in included {
             let Some(pending) = self.take_out(id) else { continue };
             let rejection = rejections.iter().find(|r| r.id == id);
             if pending.hidden && rejection.is_none() {
@@ -379,6 +406,7 @@ impl<A: Clone> Engine<A> {
     }
 
     fn pong(&mut self, head: Seq) {
+        self.ask_again();
         self.head = self.head.max(head);
         if head > self.place() && !self.is_outdated() {
             // Whatever became of the last pull, there is something to ask for.
@@ -390,6 +418,7 @@ impl<A: Clone> Engine<A> {
     /// Another tab's action is told by that tab.
     fn tell(&mut self, pending: Pending<A>, seq: Seq, error: Option<Rejection>) {
         let (id, action) = (pending.entry.id, pending.entry.action);
+        // I3: once.
         if self.clients.is_ours(id.client) && !pending.told {
             self.outputs.push_back(Output::Notify(Notice::Verdict { id, seq, error, action }));
         }
@@ -427,7 +456,7 @@ impl<A: Clone> Engine<A> {
         self.outbox.up_to(id.client, id.n)
     }
 
-    fn set_progress(&mut self, id: Id, progress: Progress) {
+    pub(crate) fn set_progress(&mut self, id: Id, progress: Progress) {
         if let Some(pending) = self.outbox.find_mut(id).filter(|p| !p.is_held()) {
             self.in_flight -= usize::from(pending.progress == Progress::Sent);
             pending.progress = progress;

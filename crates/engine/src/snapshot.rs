@@ -30,9 +30,9 @@ impl SnapshotMark {
         Some(Cursor { log, seq: self.seq, chain: self.chain.clone() })
     }
 
-    /// It is older than where a client stands in the same log.
+    /// It is older than where a client stands in the same log, or of the time when there was none.
     pub(crate) fn is_before(&self, cursor: &Cursor) -> bool {
-        self.log.as_ref() == Some(&cursor.log) && self.seq < cursor.seq
+        self.log.as_ref().is_none_or(|log| *log == cursor.log) && self.seq < cursor.seq
     }
 }
 

@@ -41,8 +41,12 @@ pub struct StoredState<A> {
     pub events: Vec<StoredEvent<A>>,
     /// The last event stored, accepted or not.
     pub cursor: Option<Cursor>,
+    /// Another one after each reset of the server.
+    pub epoch: u64,
     /// The last settled number of each client that storage knows.
     pub settled: Vec<Id>,
+    /// The last number of each client that was settled in an epoch before.
+    pub passed: Vec<Id>,
     /// Every tab's entries, by their order.
     pub entries: Vec<Entry<A>>,
 }
@@ -53,7 +57,9 @@ impl<A> Default for StoredState<A> {
             base: None,
             events: Vec::new(),
             cursor: None,
+            epoch: 0,
             settled: Vec::new(),
+            passed: Vec::new(),
             entries: Vec::new(),
         }
     }

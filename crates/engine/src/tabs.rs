@@ -5,7 +5,8 @@
 //! what it hears from the server. Where tabs cannot agree on a leader each of them leads; the server knows an
 //! action that comes twice.
 
-use twinstore_protocol::Cursor;
+use twinstore_protocol::planted::{self, Bug};
+use twinstore_protocol::{Cursor, Seq};
 
 use crate::link::Link;
 use crate::outbox::Pending;
@@ -13,35 +14,62 @@ use crate::{Client, Engine, Entry, HeldReason, Millis, Output, Progress, StoredS
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn restore(&mut self, stored: StoredState<A>) {
-        self.learn(&stored.settled);
+        self.learn_stored(&stored);
         self.take_in(stored.entries);
         self.cursor = stored.cursor;
+        self.epoch = stored.epoch;
         self.head = self.place();
         self.uncompacted = stored.events.len();
         self.ready = true;
         self.rebase(stored.base, stored.events, Vec::new());
-        if self.pulling {
-            self.outputs.push_back(Output::Reread);
+        self.read_what_was_missed();
+    }
+
+    pub(crate) fn read_again(&mut self) {
+        self.reads += 1;
+        self.outputs.push_back(Output::Reread);
+    }
+
+    fn read_what_was_missed(&mut self) {
+        if std::mem::take(&mut self.missed) {
+            self.read_again();
         }
     }
 
     /// Storage as it is now, for a tab that missed something or leads from now on.
     /// None: there is nothing to read any more.
     pub(crate) fn reread(&mut self, now: Millis, stored: Option<StoredState<A>>) {
+        self.reads = self.reads.saturating_sub(1);
+        let last = self.reads == 0;
+        // Who begins to lead waits for what was asked for since it does.
+        let ready = self.ready || last;
         self.ready = true;
-        self.pulling = false;
         if let Some(stored) = stored {
             self.catch_up(stored);
+        }
+        self.ready = ready;
+        if last {
+            self.read_what_was_missed();
         }
         self.try_to_open(now);
     }
 
     fn catch_up(&mut self, mut stored: StoredState<A>) {
-        self.learn(&stored.settled);
+        // I2: another tab met a server that was reset, and this one did not; or the other way round.
+        let same = stored.epoch == self.epoch;
+        let met_here = self.leads && self.link.is_online();
+        let anew = !same && !met_here && stored.base.is_some();
+        if anew {
+            self.epoch = stored.epoch;
+            self.clients.forget_settled();
+            self.cursor = None;
+            self.head = Seq(0);
+        }
+        self.learn_stored(&stored);
         self.let_go(&stored.entries);
         self.refresh(&stored.entries);
         self.take_in(stored.entries);
-        if self.is_behind(stored.cursor.as_ref()) {
+        if anew || (same && self.is_behind(stored.cursor.as_ref())) {
             if stored.base.is_none() {
                 // They begin with the log: what is folded here already is not folded once more.
                 let place = self.place();
@@ -59,6 +87,13 @@ impl<A: Clone> Engine<A> {
                 self.outputs.push_back(Output::Compact(cursor));
             }
             self.replay();
+        }
+    }
+
+    fn learn_stored(&mut self, stored: &StoredState<A>) {
+        self.learn(&stored.settled);
+        for id in &stored.passed {
+            self.clients.pass(*id);
         }
     }
 
@@ -93,6 +128,11 @@ impl<A: Clone> Engine<A> {
                 Some(own) if id.client == Client::OWN && !own.is_held() => {
                     own.included = id.n <= settled;
                     entries.push(own.entry.clone());
+                    self.set_progress(id, Progress::Queued);
+                }
+                // Another tab has dropped it.
+                Some(own) if id.client == Client::OWN && own.is_held() => {
+                    self.pass_over(id, &mut entries);
                 }
                 Some(_) | None => drop(self.take_out(id)),
             }
@@ -172,15 +212,15 @@ impl<A: Clone> Engine<A> {
             }
             self.put(pending);
         }
-        if !write.entries.is_empty() {
-            self.outputs.push_back(Output::Persist(write));
-        }
         // A page that died while one action took the place of two may have left both.
         for id in self.outbox.merged() {
             changed = true;
             self.take_out(id);
         }
-        if !done.is_empty() {
+        if !write.entries.is_empty() {
+            self.outputs.push_back(Output::Persist(write));
+        }
+        if !done.is_empty() && !planted::is(Bug::SettledStaysStored) {
             self.persist(Write { settled: done, ..Write::default() });
         }
         changed
@@ -190,14 +230,11 @@ impl<A: Clone> Engine<A> {
         if leads == self.leads {
             return;
         }
-        if leads {
-            // The link of the tab that led is gone, and what was held back for its answer is shown.
-            let pulling = self.pulling;
-            self.forget_exchange();
-            // What it missed before storage was read is still to be read.
-            self.pulling = pulling;
-        } else {
+        if !leads {
             self.close_link();
+        } else if !planted::is(Bug::LeaderHidesOn) {
+            // The link of the tab that led is gone, and what was held back for its answer is shown.
+            self.forget_exchange();
         }
         self.leads = leads;
         self.relayed = false;
@@ -209,7 +246,7 @@ impl<A: Clone> Engine<A> {
         if self.ready {
             // Who leads does not take a step before it is known what the others left.
             self.ready = !leads;
-            self.outputs.push_back(Output::Reread);
+            self.read_again();
         }
     }
 
@@ -231,7 +268,7 @@ impl<A: Clone> Engine<A> {
             if !online {
                 self.forget_exchange();
             } else if news {
-                self.pull_anew();
+                self.read_anew();
             }
         }
     }

@@ -88,3 +88,15 @@ fn with_a_snapshot_that_includes_it_it_enters_too() {
     assert_eq!(page.engine.status().cursor, Seq(1));
     assert_eq!(page.notices, ["confirmed 1 n1 seq1"]);
 }
+
+#[test]
+fn who_is_outdated_shows_what_was_held_back_when_it_is_told_that_it_is_accepted() {
+    let mut server = Server::new();
+    server.schema = 2;
+    let mut page = Page::online("a", &mut server);
+    page.dispatch_routed(0, 1, true);
+    assert_eq!(page.visible, []);
+    page.exchange(0, &mut server);
+    assert_eq!(page.notices, ["confirmed 1 n1 seq1"]);
+    assert_eq!(page.visible, [1]);
+}

@@ -467,3 +467,28 @@ fn what_the_disk_brings_back_of_one_s_own_is_taken_out_by_the_leader() {
     assert_eq!(page.visible, [1]);
     assert!(page.sent().is_empty());
 }
+
+#[test]
+fn who_follows_goes_along_when_the_leader_meets_a_server_that_was_restored() {
+    let mut tabs = Tabs::online();
+    for (now, action) in [(10, 1), (20, 2), (30, 3)] {
+        tabs.follower_says(now, action);
+        tabs.exchange(now);
+    }
+    assert_eq!(tabs.follower.visible, [1, 2, 3]);
+    tabs.leader.cut(40);
+    tabs.follower.feed(40, Input::Relayed { online: false, schema: 1 });
+    tabs.server.log.truncate(1);
+    tabs.server.last.insert(tabs.follower.id.clone(), N(1));
+    tabs.leader.pass_time(1_000);
+    tabs.leader.open(1_000);
+    tabs.exchange(1_000);
+    assert_eq!(tabs.leader.visible, [1]);
+    tabs.follower_rereads(1_010);
+    assert_eq!(tabs.follower.visible, [1], "I2: though the log has the same name and is shorter");
+    // Its numbers 2 and 3 were settled, though not by this server: they are not waited for.
+    tabs.follower_says(1_020, 4);
+    tabs.exchange(1_020);
+    assert_eq!(tabs.server.state(), [1, 4]);
+    assert_eq!((&tabs.leader.visible, &tabs.follower.visible), (&vec![1, 4], &vec![1, 4]));
+}

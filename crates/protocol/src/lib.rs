@@ -9,6 +9,8 @@
 mod ids;
 mod limits;
 mod message;
+#[doc(hidden)]
+pub mod planted;
 
 // The public interface is:
 pub use ids::{Chain, ClientId, LogId, N, Seq, StreamId, StreamIdError};

@@ -14,7 +14,8 @@ mod replica;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, StreamId, VerdictRow, code};
+use twinstore_protocol::planted::{self, Bug};
+use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId, VerdictRow, code};
 
 use self::ask::{Answer, Ask, Command, Missing, Outcome, SessionId, Settled};
 use self::batch::{Batch, Broken, Queued, Took};
@@ -97,6 +98,14 @@ struct Flight<T> {
     commit: Arc<Commit>,
     chain: Chain,
     settling: Vec<Queued<T>>,
+}
+
+impl<T> Flight<T> {
+    /// The head where all is durable.
+    fn head(&self) -> Head {
+        let seq = Seq(self.commit.after.0 + self.commit.events.len() as u64);
+        Head { log: self.commit.log.clone(), seq, chain: self.chain.clone() }
+    }
 }
 
 impl<T: Clone> Worker<T> {
@@ -208,6 +217,9 @@ impl<T: Clone> Worker<T> {
         // I9: once a batch, since it costs what changed.
         let check = if replica.compared { replica.check(&self.config) } else { None };
         let (append, commit) = batch.finish(&self.config.stream, log, check);
+        if planted::is(Bug::ToldBeforeCommit) {
+            self.outputs.push_back(Output::Publish(Arc::clone(&commit)));
+        }
         self.outputs.push_back(Output::Append(append));
         self.phase = Phase::Appending(replica, Flight { commit, chain, settling });
     }
@@ -221,6 +233,14 @@ impl<T: Clone> Worker<T> {
         let Phase::Appending(mut replica, flight) = std::mem::replace(&mut self.phase, Phase::Cold)
         else {
             panic!("an outcome answers an append that was ordered");
+        };
+        let outcome = match outcome {
+            Err(AppendError::Unknown(_)) if planted::is(Bug::UnknownIsDone) => Ok(flight.head()),
+            Err(AppendError::Failed(_)) if planted::is(Bug::FailedStateKept) => {
+                self.phase = Phase::Ready(replica);
+                return self.requeue(flight.settling, true);
+            }
+            outcome => outcome,
         };
         match outcome {
             Ok(head) => {

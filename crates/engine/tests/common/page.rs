@@ -17,6 +17,7 @@ pub(crate) struct Disk {
     pub(crate) events: Vec<StoredEvent<Value>>,
     pub(crate) cursor: Option<Cursor>,
     pub(crate) settled: BTreeMap<ClientId, N>,
+    pub(crate) epoch: u64,
     /// By client: an engine's own names for clients end with it.
     pub(crate) entries: Vec<(ClientId, Entry<Value>)>,
 }
@@ -127,6 +128,8 @@ impl Page {
             base: disk.base.map(Value::State),
             events: disk.events,
             cursor: disk.cursor,
+            epoch: disk.epoch,
+            passed: Vec::new(),
             settled,
             entries,
         }
@@ -238,7 +241,8 @@ impl Page {
 
     fn persist(&mut self, write: Write<Value>) {
         let disk = &mut self.disk;
-        if write.reset {
+        if write.state.is_some() && disk.epoch != self.engine.epoch() {
+            disk.epoch = self.engine.epoch();
             disk.settled.clear();
         }
         for id in write.removed.iter().chain(&write.settled) {

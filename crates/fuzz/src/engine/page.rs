@@ -33,6 +33,7 @@ pub(super) struct Disk {
     pub(super) events: Vec<StoredEvent<Value>>,
     pub(super) cursor: Option<Cursor>,
     pub(super) settled: Vec<(String, N)>,
+    pub(super) epoch: u64,
     pub(super) entries: Vec<(String, Entry<Value>)>,
 }
 
@@ -139,7 +140,8 @@ impl Page {
         self.durable.extend(entries.iter().filter(|e| !own(e) || answered(e)).map(|e| e.id));
         let base = Some(Value::State(self.disk.base.clone()));
         let (events, cursor) = (self.disk.events.clone(), self.disk.cursor.clone());
-        StoredState { base, events, cursor, settled, entries }
+        let epoch = self.disk.epoch;
+        StoredState { base, events, cursor, epoch, settled, passed: Vec::new(), entries }
     }
 
     /// Other tabs put these on the disk.
@@ -359,7 +361,8 @@ impl Page {
     /// As `logAfter` of `src/rows.js` does it: what does not follow on changes nothing.
     fn persist(&mut self, write: Write<Value>) {
         assert!(self.engine.leads() || write.cursor.is_none(), "who follows writes no log");
-        if write.reset {
+        if write.state.is_some() && self.disk.epoch != self.engine.epoch() {
+            self.disk.epoch = self.engine.epoch();
             self.disk.settled.clear();
         }
         assert!(write.removed.is_empty() || self.drops, "nobody dropped {:?}", write.removed);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use twinstore_protocol::planted::{self, Bug};
 use twinstore_protocol::{Chain, Check, ClientId, LogId, N, Rejection, Seq, StreamId, code};
 
 use super::ask::{
@@ -330,9 +331,12 @@ impl Batch {
             schema: config.model.schema,
             action: action.as_str(),
         };
+        let rejected = error.is_some();
         let event = StoredEvent::new(&self.chain, parts, error);
         self.push(event, taken.by, changes, upcast.is_some());
-        replica.clients.insert(taken.client.clone(), taken.n);
+        if !(rejected && planted::is(Bug::RejectedNumberUnused)) {
+            replica.clients.insert(taken.client.clone(), taken.n);
+        }
         Ok(seq)
     }
 
@@ -422,7 +426,7 @@ fn place(number: Number, last: N) -> Place {
     let first = from.unwrap_or(n);
     if n <= last {
         Place::Known(n)
-    } else if first == last.next() {
+    } else if first == last.next() || (first <= last && planted::is(Bug::OverlapTaken)) {
         Place::Take(n, from)
     } else if first > last.next() {
         Place::Refuse(gap(last, first))
