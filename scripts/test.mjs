@@ -21,6 +21,7 @@ const PARTS = [
   { name: 'fmt', run: () => cargo('fmt', '--all', '--check') },
   { name: 'clippy', run: clippy },
   { name: 'rust', run: () => cargo('test', ...locked) },
+  { name: 'sim', run: () => cargo('test', '--profile', 'sim', '-p', 'sim', '--features', 'planted', ...locked) },
   { name: 'wasm', needs: ['setup'], run: wasmTests },
   { name: 'build', needs: ['setup'], run: build },
   { name: 'types', needs: ['build'], run: types },
@@ -49,6 +50,7 @@ function withNeeds(names) {
 
 async function clippy() {
   await cargo('clippy', '--all-targets', ...locked, '--', '-D', 'warnings')
+  await cargo('clippy', '-p', 'sim', '--features', 'planted', '--all-targets', ...locked, '--', '-D', 'warnings')
   await cargo('clippy', '-p', 'twinstore-web', '--target', 'wasm32-unknown-unknown', '--all-targets', ...locked, '--', '-D', 'warnings')
 }
 

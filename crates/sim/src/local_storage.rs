@@ -1,0 +1,165 @@
+//! localStorage: synchronous, outlives its tabs, and not yet on the disk when it answers.
+//!
+//! Holds the journal of `src/storage/journal.rs`, and everything where there is no IndexedDB. Each item is
+//! written by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use twinstore_engine::StoredEvent;
+use twinstore_protocol::{ClientId, Seq};
+
+use crate::dice::Dice;
+use crate::model::State;
+use crate::rows::{Change, Key, LogRow, Row, Stored, log_after};
+use crate::wire::Item;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Set(Key, Vec<Row>),
+    Remove(Key),
+    ClearEvents,
+    State(State, LogRow),
+    Events(Vec<StoredEvent<Item>>),
+    Log(LogRow),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Items {
+    /// By client and the first one's number.
+    journal: BTreeMap<Key, Vec<Row>>,
+    events: BTreeMap<Seq, Vec<StoredEvent<Item>>>,
+    /// With its place: a page that dies in between leaves a state that is newer than the log's row.
+    state: Option<(State, LogRow)>,
+    log: Option<LogRow>,
+}
+
+/// One device's localStorage.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LocalStorage {
+    items: Items,
+    safe: Items,
+    unsynced: Vec<Step>,
+    /// Nothing more can be written.
+    pub(crate) full: bool,
+}
+
+impl LocalStorage {
+    /// Adds rows of a client under the first one's number. False: it is full.
+    pub(crate) fn add(&mut self, key: Key, rows: Vec<Row>) -> bool {
+        self.set(Step::Set(key, rows))
+    }
+
+    pub(crate) fn remove(&mut self, key: &Key) {
+        if self.items.journal.contains_key(key) {
+            self.step(Step::Remove(key.clone()));
+        }
+    }
+
+    /// The keys of the clients that are wanted, and their rows.
+    pub(crate) fn read(&self, wanted: impl Fn(&ClientId) -> bool) -> (Vec<Key>, Vec<Row>) {
+        let taken = self.items.journal.iter().filter(|((client, _), _)| wanted(client));
+        let (keys, rows): (Vec<_>, Vec<_>) = taken.map(|(k, r)| (k.clone(), r.clone())).unzip();
+        (keys, rows.concat())
+    }
+
+    pub(crate) fn clients(&self) -> BTreeSet<ClientId> {
+        self.items.journal.keys().map(|(client, _)| client.clone()).collect()
+    }
+
+    pub(crate) fn holds(&self, key: &Key) -> bool {
+        self.items.journal.values().flatten().any(|row| row.key() == *key)
+    }
+
+    /// Performs a change where this is the home. False: it is full, and a part may be done.
+    pub(crate) fn change(&mut self, change: &Change) -> bool {
+        for row in &change.rows {
+            if !self.add(row.key(), vec![row.clone()]) {
+                return false;
+            }
+        }
+        change.gone.iter().for_each(|key| self.remove(key));
+        if !change.is_log() {
+            return true;
+        }
+        let (moved, log) = log_after(self.items.log.as_ref(), change);
+        if moved && let Some(state) = change.state {
+            if !self.set(Step::State(state, log.clone())) {
+                return false;
+            }
+            self.step(Step::ClearEvents);
+        }
+        if moved && !change.events.is_empty() && !self.set(Step::Events(change.events.clone())) {
+            return false;
+        }
+        self.set(Step::Log(log))
+    }
+
+    /// Everything, where this is the home.
+    pub(crate) fn stored(&self) -> Stored {
+        let Items { events, state, log, .. } = &self.items;
+        let mut stored = match state {
+            Some((state, row)) if row.is_beyond(log.as_ref()) => {
+                let (state, log) = (Some(*state), Some(row.clone()));
+                Stored { state, log, ..Stored::default() }
+            }
+            state => Stored {
+                rows: Vec::new(),
+                events: events.values().flatten().cloned().collect(),
+                log: log.clone(),
+                state: state.as_ref().map(|(state, _)| *state),
+            },
+        };
+        stored.add(self.read(|_| true).1);
+        stored
+    }
+
+    pub(crate) fn sync(&mut self) {
+        self.unsynced.clear();
+        self.safe = self.items.clone();
+    }
+
+    /// The power is gone. Gives whether a row that was removed is back.
+    pub(crate) fn lose_power(&mut self, dice: &mut Dice) -> bool {
+        let kept = dice.place(self.unsynced.len() + 1);
+        for step in self.unsynced.drain(..kept) {
+            apply(&mut self.safe, &step);
+        }
+        self.unsynced.clear();
+        let journal = &self.items.journal;
+        let back = self.safe.journal.keys().any(|key| !journal.contains_key(key));
+        self.items = self.safe.clone();
+        back
+    }
+
+    /// A copy as it is on another machine.
+    pub(crate) fn copy(&self) -> Self {
+        Self { safe: self.items.clone(), items: self.items.clone(), ..Self::default() }
+    }
+
+    fn set(&mut self, step: Step) -> bool {
+        if !self.full {
+            self.step(step);
+        }
+        !self.full
+    }
+
+    fn step(&mut self, step: Step) {
+        apply(&mut self.items, &step);
+        self.unsynced.push(step);
+    }
+}
+
+fn apply(items: &mut Items, step: &Step) {
+    match step {
+        Step::Set(key, rows) => drop(items.journal.insert(key.clone(), rows.clone())),
+        Step::Remove(key) => drop(items.journal.remove(key)),
+        Step::ClearEvents => items.events.clear(),
+        Step::State(state, row) => items.state = Some((*state, row.clone())),
+        Step::Events(events) => {
+            if let Some(first) = events.first() {
+                items.events.insert(first.seq, events.clone());
+            }
+        }
+        Step::Log(log) => items.log = Some(log.clone()),
+    }
+}
