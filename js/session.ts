@@ -5,7 +5,7 @@ import type { Listeners } from './listeners.js'
 import { type Client, newClient, takeLocks, whenGone } from './locks.js'
 import type { Completed } from './options.js'
 import type { Stores } from './stores.js'
-import { Tabs } from './tabs.js'
+import { Tabs, isHidden } from './tabs.js'
 import { Tickets, type TicketsOf } from './tickets.js'
 
 /** How long a hello waits for what others left: a frozen tab may hold the lock. */
@@ -43,7 +43,7 @@ export class Session {
       core.wake()
       this.#tabs?.ask()
       // What others said while this tab slept may be lost.
-      core.reread()
+      if (this.#tabs && !isHidden()) core.reread()
       void this.#adopt()
     })
     host.answers = {

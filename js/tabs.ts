@@ -47,6 +47,9 @@ const STEAL_MS_MIN = 30_000
 /** Whether tabs can agree on a leader here. */
 export const tabsCanAgree = () => typeof BroadcastChannel === 'function' && globalThis.navigator?.locks !== undefined
 
+/** Whether nobody sees this page. */
+export const isHidden = () => (globalThis as { document?: { hidden?: boolean } }).document?.hidden === true
+
 export class Tabs {
   leads = false
   readonly #lock: string
@@ -107,8 +110,7 @@ export class Tabs {
 
   /** Asks whether the leader is there. One that says nothing is replaced. */
   ask(): void {
-    const hidden = (globalThis as { document?: { hidden?: boolean } }).document?.hidden
-    if (this.leads || this.#closed || this.#answered || hidden) return
+    if (this.leads || this.#closed || this.#answered || isHidden()) return
     const waiting = setTimeout(() => {
       this.#answered = undefined
       this.#steal()

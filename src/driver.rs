@@ -23,7 +23,7 @@ use crate::dispatch::Shell;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
 use crate::socket::{Peer, Socket};
-use crate::storage::{Change, Listener, Storage, Stored, to_entries, to_state, up_to_date};
+use crate::storage::{Change, Left, Listener, Storage, Stored, to_entries, to_state, up_to_date};
 use crate::web::{Fields, float};
 
 /// One twin: everything behind the object that the app holds.
@@ -328,7 +328,7 @@ impl Driver {
         self.storage().read_client(&name, from, gone, move |read| {
             let Some(driver) = me.upgrade() else { return };
             // What could not be read may not be taken for all there is.
-            let Some((rows, keys)) = read else {
+            let Some((rows, left)) = read else {
                 let _ = done.call1(&JsValue::UNDEFINED, &JsValue::FALSE);
                 return;
             };
@@ -341,17 +341,25 @@ impl Driver {
                 true => Input::Adopted { client, entries },
                 false => Input::Arrived(entries),
             });
-            // As they are now: what was read may have been held since.
-            let change = Change::new();
-            change.set_again(true);
-            let engine = driver.engine.borrow();
-            for (entry, _) in engine.pending().filter(|(entry, _)| entry.id.client == client) {
-                change.entry(&engine, entry);
+            if !left.is_empty() {
+                driver.keep(client, left);
             }
-            drop(engine);
-            driver.storage().keep(change, keys);
             let _ = done.call1(&JsValue::UNDEFINED, &JsValue::TRUE);
         });
+    }
+
+    /// What stood in a journal is to stand in the database: as it is now, it may have been held since it was read.
+    fn keep(&self, client: Client, left: Left) {
+        let change = Change::new();
+        change.set_again(true);
+        let engine = self.engine.borrow();
+        for (entry, _) in engine.pending() {
+            if entry.id.client == client && float(entry.id.n.0) >= left.first {
+                change.entry(&engine, entry);
+            }
+        }
+        drop(engine);
+        self.storage().keep(left, change);
     }
 
     /// A frame that the leader passed on.

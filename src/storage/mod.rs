@@ -46,6 +46,19 @@ pub(crate) trait Listener {
 /// Takes what a database holds, or why it cannot be had.
 type Opened = Box<dyn FnOnce(&Rc<Storage>, Result<Stored, String>)>;
 
+/// What a client left in its journal.
+pub(crate) struct Left {
+    keys: Array,
+    /// Its first number there.
+    pub(crate) first: f64,
+}
+
+impl Left {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.length() == 0
+    }
+}
+
 enum Home {
     /// IndexedDB is being opened and read. Until then entries have the journal alone.
     Opening,
@@ -203,14 +216,14 @@ impl Storage {
         }));
     }
 
-    /// Reads the entries of a client from a number on; `journal`: and what its journal holds, with its keys, for
-    /// [`Self::keep`]. None: they cannot be read.
+    /// Reads the entries of a client from a number on; `journal`: and what its journal holds, for [`Self::keep`].
+    /// None: they cannot be read.
     pub(crate) fn read_client(
         self: &Rc<Self>,
         client: &str,
         from: f64,
         journal: bool,
-        done: impl FnOnce(Option<(Array, Array)>) + 'static,
+        done: impl FnOnce(Option<(Array, Left)>) + 'static,
     ) {
         // What stands in a journal may be done already: the database will say.
         if self.is_opening() {
@@ -228,13 +241,17 @@ impl Storage {
             };
             let none = JsValue::UNDEFINED;
             let stored = Stored::of(&rows, &Array::new(), &none, &none);
-            let mut keys = Array::new();
+            let mut left = Left { keys: Array::new(), first: f64::INFINITY };
             if journal {
-                let journaled = this.journal.read(&Array::of1(&name), true);
-                stored.add(&journaled.1);
-                keys = journaled.0;
+                let (keys, rows) = this.journal.read(&Array::of1(&name), true);
+                stored.add(&rows);
+                for row in rows.iter() {
+                    let n = Fields::of(&row).and_then(|row| row.get("n").as_f64());
+                    left.first = left.first.min(n.unwrap_or(f64::INFINITY));
+                }
+                left.keys = keys;
             }
-            done(Some((stored.entries(), keys)));
+            done(Some((stored.entries(), left)));
         };
         match self.database() {
             Some(database) => database.rows_of(client, from, Box::new(read)),
@@ -243,10 +260,10 @@ impl Storage {
         }
     }
 
-    /// Puts what stood in the journal under these keys into the database.
-    pub(crate) fn keep(self: &Rc<Self>, change: Change, keys: Array) {
-        if keys.length() > 0 && self.database().is_some() {
-            self.perform(change, None, keys);
+    /// Puts what a client left in its journal into the database.
+    pub(crate) fn keep(self: &Rc<Self>, left: Left, change: Change) {
+        if self.database().is_some() {
+            self.perform(change, None, left.keys);
         }
     }
 
