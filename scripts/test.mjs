@@ -27,6 +27,7 @@ const PARTS = [
   { name: 'types', needs: ['build'], run: types },
   { name: 'sizes', needs: ['build'], run: sizes },
   { name: 'models', needs: ['setup'], run: models },
+  { name: 'produce', needs: ['setup'], run: () => unitTests('tests/produce') },
   { name: 'server', run: () => buildServer(DEV) },
   { name: 'unit', needs: ['build', 'server'], run: () => unitTests('tests/js', { TWINSTORE_SERVER: serverBinary(DEV) }) },
   { name: 'demo', needs: ['build'], run: buildDemo },

@@ -29,7 +29,7 @@ export async function bundledTests(files) {
   if (files.length === 0) return []
   const { build } = await import('esbuild')
   await build({
-    entryPoints: files.map(at), outdir: at('target/unit'), outbase: at('.'), outExtension: { '.js': '.mjs' },
+    entryPoints: files.map(file => at(file)), outdir: at('target/unit'), outbase: at('.'), outExtension: { '.js': '.mjs' },
     bundle: true, format: 'esm', platform: 'node', target: 'node20', packages: 'external', sourcemap: 'inline',
     tsconfigRaw: { compilerOptions: { experimentalDecorators: true } }, logLevel: 'warning',
   })

@@ -8,6 +8,7 @@
   const { keys, getPrototypeOf, prototype: plain, defineProperty } = Object
   const { isArray } = Array
   const { isFinite } = Number
+  const { get: mapGet, clear: mapClear } = Map.prototype
   const apply = Reflect.apply
   const hasOwn = plain.hasOwnProperty
   const NativeDate = Date
@@ -115,6 +116,17 @@
     talk[name] = silent
   hide(globalThis, 'console', talk)
 
+  // --- what produce says of the objects it made
+
+  // `twinstore/produce` notes here, for each object, which one it was made from and which keys may differ. So what an
+  // action costs goes by what it changed, also where there are 10,000 records.
+  const made = new Map()
+  hide(globalThis, Symbol.for('twinstore.made'), made)
+  const changedKeys = (before, after) => {
+    const how = apply(mapGet, made, [after])
+    return how !== undefined && how.base === before ? how.keys : undefined
+  }
+
   // --- checks
 
   const text = value => {
@@ -142,38 +154,51 @@
     const maker = value.constructor
     return typeof maker === 'function' && maker.name ? `a ${maker.name}` : 'an object with a prototype'
   }
-  // The state must be JSON (I9). What is the same as before was looked at before.
-  const notJson = (before, after, path, depth) => {
+  // The state must be JSON (I9). What is the same as before was looked at before. Says where it is not and why: ".x[0] is
+  // NaN"; the path is only put together where there is something to say.
+  const notJson = (before, after, depth) => {
     if (after === before || after === null) return undefined
     switch (typeof after) {
       case 'string': case 'boolean': return undefined
-      case 'number': return isFinite(after) ? undefined : `${path} is ${after}`
+      case 'number': return isFinite(after) ? undefined : ` is ${after}`
       case 'object': break
-      default: return `${path} is ${typeof after === 'undefined' ? 'undefined' : `a ${kindOf(after)}`}`
+      default: return ` is ${typeof after === 'undefined' ? 'undefined' : `a ${kindOf(after)}`}`
     }
-    if (depth > LIMITS.stateDepth) return `${apply(slice, path, [0, 60])}… is nested too deeply, or in a circle`
+    if (depth > LIMITS.stateDepth) return '… is nested too deeply, or in a circle'
     const old = before !== null && typeof before === 'object' ? before : undefined
-    if (isArray(after)) {
-      for (let i = 0; i < after.length; i++) {
-        const wrong = notJson(old?.[i], after[i], `${path}[${i}]`, depth + 1)
-        if (wrong !== undefined) return wrong
-        if (after[i] === undefined) return `${path}[${i}] is undefined`
-      }
-      return undefined
-    }
+    if (isArray(after)) return notJsonList(isArray(old) ? old : [], after, depth)
     const prototype = getPrototypeOf(after)
-    if (prototype !== plain && prototype !== null) return `${path} is ${kindOf(after)}`
-    const names = keys(after)
+    if (prototype !== plain && prototype !== null) return ` is ${kindOf(after)}`
+    const names = changedKeys(before, after) ?? keys(after)
     for (let i = 0; i < names.length; i++) {
       const key = names[i]
       const value = after[key]
       const was = old === undefined ? undefined : old[key]
       if (value === was || value === undefined) continue
-      const wrong = notJson(was, value, `${path}.${key}`, depth + 1)
-      if (wrong !== undefined) return wrong
+      // What was deleted is among the changed; what it inherits is not the state's.
+      if (!apply(hasOwn, after, [key])) continue
+      const wrong = notJson(was, value, depth + 1)
+      if (wrong !== undefined) return at(depth, `.${key}`, wrong)
     }
     return undefined
   }
+  const notJsonList = (before, after, depth) => {
+    let moved = 0 // how far the elements lie from where they were: one was put in or taken out before them
+    for (let i = 0; i < after.length; i++) {
+      const value = after[i]
+      if (value === undefined) return at(depth, `[${i}]`, ' is undefined')
+      if (value === before[i + moved]) continue
+      if (value === before[i + moved + 1]) moved++
+      else if (value === before[i + moved - 1]) moved--
+      else {
+        const wrong = notJson(before[i + moved], value, depth + 1)
+        if (wrong !== undefined) return at(depth, `[${i}]`, wrong)
+      }
+    }
+    return undefined
+  }
+  // A path of hundreds of steps tells no more than its beginning.
+  const at = (depth, step, wrong) => (depth < 12 ? step + wrong : wrong)
 
   return (model, name) => {
     const reducer = model.default
@@ -183,6 +208,7 @@
     let shown // what they were at the last call of changes()
     let shownCount // how many of them
     const checksums = new LIMITS.Checksums()
+    let dirty // the keys that may differ since then, where they are known
 
     const isRecords = value => value !== null && typeof value === 'object' && !isArray(value)
     const recordsOf = state => {
@@ -198,12 +224,18 @@
       return { __proto__: null, [name]: state }
     }
     const take = (to, from) => {
+      if (from !== next && dirty !== undefined) {
+        const names = changedKeys(next, from)
+        if (names === undefined) dirty = undefined
+        else for (let i = 0; i < names.length; i++) dirty[names[i]] = true
+      }
       state = to
       next = from
     }
     const showAll = () => {
       shown = next
       shownCount = keys(shown).length
+      dirty = { __proto__: null }
     }
     const own = (object, key) => (apply(hasOwn, object, [key]) ? object[key] : undefined)
     // A record that has no JSON is no record.
@@ -221,8 +253,8 @@
         surround(at, s0, s1, s2, s3)
         state = undefined
         const first = reduce({ type: '@@twin/init' })
-        const wrong = notJson(undefined, first, 'state', 0)
-        if (wrong !== undefined) throw new TypeError(`the model's state must be JSON: ${wrong}`)
+        const wrong = notJson(undefined, first, 0)
+        if (wrong !== undefined) throw new TypeError(`the model's state must be JSON: state${wrong}`)
         take(first, recordsOf(first))
         showAll()
       },
@@ -237,8 +269,8 @@
         surround(at, s0, s1, s2, s3)
         try {
           const made = upcast(parse(json), schema)
-          const wrong = isRecords(made) ? notJson(undefined, made, 'action', 0) : `it is ${kindOf(made)}`
-          if (wrong !== undefined) throw new TypeError(`\`upcast(action, schema)\` did not give a plain action: ${wrong}`)
+          const wrong = isRecords(made) ? notJson(undefined, made, 0) : ` is ${kindOf(made)}`
+          if (wrong !== undefined) throw new TypeError(`\`upcast(action, schema)\` did not give a plain action: action${wrong}`)
           // The stamp is the client's, whatever the model made of it.
           const { meta } = parse(json)
           return `=${stringify({ ...made, meta: { ...made.meta, ...(meta && { twin: meta.twin }) } })}`
@@ -255,13 +287,15 @@
             if (typeof reason === 'string') return stringify({ code: 'invalid', reason: text(reason) })
           }
           const after = reduce(action)
-          const wrong = notJson(state, after, 'state', 0)
+          const wrong = notJson(state, after, 0)
           if (wrong !== undefined)
-            return stringify({ code: 'threw', reason: text(`the model's state must be JSON: ${wrong}`) })
+            return stringify({ code: 'threw', reason: text(`the model's state must be JSON: state${wrong}`) })
           take(after, recordsOf(after))
           return ''
         } catch (thrown) {
           return stringify({ code: isLimit(thrown) ? 'limit' : 'threw', reason: messageOf(thrown) })
+        } finally {
+          apply(mapClear, made, [])
         }
       },
       fold(json, at, s0, s1, s2, s3) {
@@ -272,15 +306,19 @@
           return ''
         } catch (thrown) {
           return messageOf(thrown) || 'it threw'
+        } finally {
+          apply(mapClear, made, [])
         }
       },
       changes() {
         const before = shown
+        const known = dirty
         shown = next
+        dirty = { __proto__: null }
         if (before === next) return '[]'
         const rows = []
-        let kept = 0
-        const names = keys(next)
+        let kept = 0 // keys of before that were met
+        const names = keys(known ?? next)
         for (let i = 0; i < names.length; i++) {
           const key = names[i]
           const is = next[key]
@@ -288,12 +326,14 @@
             kept++
             continue
           }
-          const was = own(before, key)
-          if (apply(hasOwn, before, [key])) kept++
-          const json = jsonOf(is)
-          if (json === jsonOf(was)) continue
+          const had = apply(hasOwn, before, [key])
+          if (had) kept++
+          if (known !== undefined) shownCount += apply(hasOwn, next, [key]) - had
+          const json = jsonOf(own(next, key))
+          if (json === jsonOf(own(before, key))) continue
           rows.push(`[${keyText(key)},${json === undefined ? 'null' : json}]`)
         }
+        if (known !== undefined) return `[${rows.join(',')}]`
         const count = shownCount
         shownCount = names.length
         // Where each key of before was met, none is gone.
