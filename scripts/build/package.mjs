@@ -10,7 +10,7 @@ const ADAPTERS = ['ngrx']
 const EXTERNAL = ['twinstore', '@ngrx/store', '@angular/core', 'rxjs']
 
 export async function buildPackage() {
-  const outputs = ['dist/index.js', 'dist/index.d.ts', 'dist/node.js', 'dist/twinstore_bg.wasm']
+  const outputs = ['dist/index.js', 'dist/index.d.ts', 'dist/node.js', 'dist/produce.js', 'dist/twinstore_bg.wasm']
   await unlessUnchanged('package', { inputs: INPUTS, outputs }, async () => {
     rmSync(at('dist'), { recursive: true, force: true })
     mkdirSync(at('dist'))
@@ -18,16 +18,18 @@ export async function buildPackage() {
     const adapters = ADAPTERS.filter(name => existsSync(at(`js/${name}.ts`)))
     await bundle('index', [])
     for (const name of adapters) await bundle(name, EXTERNAL)
+    // For the bundles of models only; no page loads it.
+    await bundle('produce', [], 'js/produce/index.ts')
     writeFileSync(at('dist/node.js'), NODE)
     await run('tsc', ['-p', 'tsconfig.build.json'])
   })
 }
 
 /** One ES module. The glue's `new URL('twinstore_bg.wasm', import.meta.url)` is kept as it is, so a plain page finds the file. */
-async function bundle(name, external) {
+async function bundle(name, external, source = `js/${name}.ts`) {
   const { build } = await import('esbuild')
   await build({
-    entryPoints: [at(`js/${name}.ts`)],
+    entryPoints: [at(source)],
     outfile: at(`dist/${name}.js`),
     bundle: true,
     format: 'esm',

@@ -6,8 +6,9 @@ import { test } from 'node:test'
 import { at } from '../../scripts/lib/paths.mjs'
 
 const MUST = ['package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'dist/index.js', 'dist/index.d.ts', 'dist/node.js',
-  'dist/twinstore_bg.wasm', 'dist/ngrx.js', 'dist/ngrx.d.ts']
-const MAY = /^(dist\/[\w-]+\.(js|d\.ts|wasm)|README\.md|CHANGELOG\.md|LICENSE-\w+|package\.json)$/
+  'dist/twinstore_bg.wasm', 'dist/ngrx.js', 'dist/ngrx.d.ts', 'dist/produce.js',
+  'dist/produce/index.d.ts']
+const MAY = /^(dist\/(produce\/)?[\w-]+\.(js|d\.ts|wasm)|README\.md|CHANGELOG\.md|LICENSE-\w+|package\.json)$/
 
 test('npm pack --dry-run lists what it must', () => {
   const listed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: at('.'), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })

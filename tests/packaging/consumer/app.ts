@@ -3,11 +3,12 @@ import { configureStore } from '@reduxjs/toolkit'
 import { applyMiddleware, createStore } from 'redux'
 import { createTwin, init, isTwinError } from 'twinstore'
 import { provideTwin } from 'twinstore/ngrx'
+import { produce } from 'twinstore/produce'
 
 interface State { list: string[] }
 type Add = { type: 'journal/add'; payload: string }
 const reducer = (state: State = { list: [] }, action: Add): State =>
-  action.type === 'journal/add' ? { list: [...state.list, action.payload] } : state
+  action.type === 'journal/add' ? produce(state, draft => void draft.list.push(action.payload)) : state
 
 await init()
 const twin = createTwin({
