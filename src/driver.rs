@@ -164,7 +164,8 @@ impl Driver {
                 if let Some(base) = &rebase.base {
                     self.host.replaced(&self.replica.confirmed(), base);
                 }
-                let failed = self.replica.rebase(rebase.base, &rebase.events, rebase.shown);
+                let base = rebase.base.or_else(|| rebase.anew.then(|| self.replica.initial()));
+                let failed = self.replica.rebase(base, &rebase.events, rebase.shown);
                 self.shell.enter_later(rebase.entering);
                 if let Some(seq) = failed {
                     self.then(Input::FoldFailed(seq));

@@ -19,6 +19,8 @@ pub(crate) struct Replica {
     validate: Option<Function>,
     /// The user's code runs: it may not dispatch.
     reducing: Cell<bool>,
+    /// What a log begins with.
+    initial: JsValue,
     confirmed: RefCell<JsValue>,
     visible: RefCell<JsValue>,
     /// The shown actions, in order, and what each led to.
@@ -43,10 +45,11 @@ impl Replica {
         validate: Option<Function>,
         initial: JsValue,
     ) -> Result<Self, JsValue> {
-        let replica = Self {
+        let mut replica = Self {
             reducer: RefCell::new(reducer),
             validate,
             reducing: Cell::new(false),
+            initial: JsValue::UNDEFINED,
             confirmed: RefCell::default(),
             visible: RefCell::default(),
             steps: RefCell::default(),
@@ -59,7 +62,8 @@ impl Replica {
             initial
         };
         replica.confirmed.replace(initial.clone());
-        replica.visible.replace(initial);
+        replica.visible.replace(initial.clone());
+        replica.initial = initial;
         Ok(replica)
     }
 
@@ -159,6 +163,11 @@ impl Replica {
         }
         self.replay_all(state, rest.into_iter().map(|step| step.action), true);
         failed
+    }
+
+    /// The state that a log begins with.
+    pub(crate) fn initial(&self) -> JsValue {
+        self.initial.clone()
     }
 
     /// Folds events, then replays what is shown. Gives the first accepted event that threw here.

@@ -512,7 +512,17 @@ impl<A: Clone> Engine<A> {
         for pending in self.outbox.shown() {
             shown.push(pending.entry.action.clone());
         }
-        self.outputs.push_back(Output::Rebase(Rebase { base, events, shown, entering }));
+        let rebase = Rebase { base, anew: false, events, shown, entering };
+        self.outputs.push_back(Output::Rebase(rebase));
+    }
+
+    /// The confirmed state as storage has it, whatever it was here: it may have been of events that are no more.
+    pub(crate) fn rebase_on_stored(&mut self, base: Option<A>, events: Vec<StoredEvent<A>>) {
+        let anew = base.is_none();
+        self.rebase(base, events, Vec::new());
+        if let Some(Output::Rebase(rebase)) = self.outputs.back_mut() {
+            rebase.anew = anew;
+        }
     }
 
     /// What must hold after every input.

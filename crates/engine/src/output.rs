@@ -108,6 +108,8 @@ pub struct Standing {
 pub struct Rebase<A> {
     /// A state that takes the confirmed one's place.
     pub base: Option<A>,
+    /// The state that a log begins with does: `events` are all there are.
+    pub anew: bool,
     /// Accepted events, in order.
     pub events: Vec<StoredEvent<A>>,
     /// All shown actions, in order.

@@ -54,7 +54,7 @@ impl<A: Clone> Engine<A> {
         self.try_to_open(now);
     }
 
-    fn catch_up(&mut self, mut stored: StoredState<A>) {
+    fn catch_up(&mut self, stored: StoredState<A>) {
         // I2: another tab met a server that was reset, and this one did not; or the other way round.
         let same = stored.epoch == self.epoch;
         let met_here = self.leads && self.link.is_online();
@@ -70,15 +70,10 @@ impl<A: Clone> Engine<A> {
         self.refresh(&stored.entries);
         self.take_in(stored.entries);
         if anew || (same && self.is_behind(stored.cursor.as_ref())) {
-            if stored.base.is_none() {
-                // They begin with the log: what is folded here already is not folded once more.
-                let place = self.place();
-                stored.events.retain(|event| event.seq > place);
-            }
             self.cursor = stored.cursor;
             self.head = self.head.max(self.place());
             self.uncompacted = stored.events.len();
-            self.rebase(stored.base, stored.events, Vec::new());
+            self.rebase_on_stored(stored.base, stored.events);
         } else {
             // I2: what was seen here stays seen; a tab that leads stores what no tab had stored.
             if stored.cursor != self.cursor

@@ -12,7 +12,7 @@ use crate::coverage::Count;
 use crate::disk::Work;
 use crate::env::Event;
 use crate::rows::{Row, to_entries};
-use crate::storage::Home;
+use crate::storage::{Home, Left};
 use crate::tab::{Tab, TabEvent, Wanted, Within};
 
 /// How long a hello waits for what others left.
@@ -140,8 +140,8 @@ impl Tab {
         let unread_is_empty = || planted::is(Bug::UnreadIsEmpty).then(Vec::new);
         match rows.or_else(unread_is_empty) {
             Some(rows) => {
-                let (rows, keys) =
-                    if gone { self.add_journal(w, &client, rows) } else { (rows, Vec::new()) };
+                let (rows, left) =
+                    if gone { self.add_journal(w, &client, rows) } else { (rows, Left::default()) };
                 let known = self.engine.add_client(client.as_str());
                 let entries = to_entries(&rows, &mut self.engine);
                 if gone {
@@ -152,7 +152,7 @@ impl Tab {
                     let names = crate::rows::names(&rows);
                     w.env.trace(|| format!("tab {}: adopts {client}: {names}", self.number));
                     self.feed(w, Input::Adopted { client: known, entries });
-                    self.keep(w, known, keys);
+                    self.keep(w, known, left);
                 } else {
                     if rows.iter().any(|row| row.schema > self.schema) {
                         w.env.count(Count::HeldSchema);

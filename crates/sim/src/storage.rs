@@ -45,6 +45,14 @@ pub(crate) struct Opening {
     then: Then,
 }
 
+/// What a client left in its journal.
+#[derive(Default)]
+pub(crate) struct Left {
+    keys: Vec<Key>,
+    /// Its first number there.
+    first: Option<N>,
+}
+
 /// A tab's storage.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -539,29 +547,30 @@ impl Tab {
         }
     }
 
-    /// Adds what the journal holds of a client that is gone. Gives its keys.
+    /// Adds what the journal holds of a client that is gone.
     pub(crate) fn add_journal(
         &self,
         w: &mut Within<'_>,
         client: &ClientId,
         rows: Vec<Row>,
-    ) -> (Vec<Row>, Vec<Key>) {
+    ) -> (Vec<Row>, Left) {
         let mut stored = Stored { rows, ..Stored::default() };
         let (keys, journaled) = w.device.local.read(|other| other == client);
+        let left = Left { keys, first: journaled.iter().map(|row| row.n).min() };
         stored.add(journaled);
-        if self.store.home == Home::LocalStorage && !keys.is_empty() {
+        if self.store.home == Home::LocalStorage && left.first.is_some() {
             w.env.truth.cut_off(client);
         }
-        (stored.rows, keys)
+        (stored.rows, left)
     }
 
-    /// Puts what stood in the journal under these keys into the database; as it is now: it may have been held since.
-    pub(crate) fn keep(&mut self, w: &mut Within<'_>, client: Client, keys: Vec<Key>) {
-        if self.store.home == Home::IndexedDb && !keys.is_empty() {
+    /// Puts what stood in the journal into the database; as it is now: it may have been held since.
+    pub(crate) fn keep(&mut self, w: &mut Within<'_>, client: Client, left: Left) {
+        if let Some(first) = left.first.filter(|_| self.store.home == Home::IndexedDb) {
             let pending = self.engine.pending().map(|(entry, _)| entry);
-            let theirs = pending.filter(|entry| entry.id.client == client);
+            let theirs = pending.filter(|entry| entry.id.client == client && entry.id.n >= first);
             let rows = theirs.map(|entry| Row::of(&self.engine, entry)).collect();
-            self.perform_change(w, Change::put(rows), None, keys);
+            self.perform_change(w, Change::put(rows), None, left.keys);
         }
     }
 

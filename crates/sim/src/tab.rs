@@ -525,7 +525,8 @@ impl Tab {
         for item in &rebase.entering {
             self.hidden.remove(&item.action().id);
         }
-        let base = rebase.base.map(|item| item.state());
+        let begun = rebase.anew.then(State::default);
+        let base = rebase.base.map(|item| item.state()).or(begun);
         if base.is_some() {
             self.diverged = false;
         }

@@ -287,6 +287,9 @@ impl Page {
         if let Some(Value::State(state)) = rebase.base {
             self.confirmed = state;
         }
+        if rebase.anew {
+            self.confirmed.clear();
+        }
         self.confirmed.extend(rebase.events.iter().map(|e| action(&e.action)));
         self.shown = rebase.shown.iter().map(action).collect();
         self.visible = self.confirmed.iter().chain(&self.shown).copied().collect();

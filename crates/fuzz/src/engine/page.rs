@@ -328,6 +328,7 @@ impl Page {
         match rebase.base {
             Some(Value::State(state)) => self.confirmed = state,
             Some(other) => panic!("not a state: {other:?}"),
+            None if rebase.anew => self.confirmed.clear(),
             None => {}
         }
         self.confirmed.extend(rebase.events.iter().map(|e| action(&e.action)));
