@@ -227,6 +227,20 @@ export function removeLocal(keys) {
   }
 }
 
+/** Takes entries, `[client, n]`, out of the journal. A burst stands in one line, under the first one's number: the others of it stay. */
+export function unjournal(prefix, ids) {
+  for (const [client, n] of ids) {
+    const holds = key => [local(key)].flat().some(row => row?.n === n)
+    const own = `${prefix}${client}/${n}`
+    const line = holds(own) ? own : localKeys(`${prefix}${client}/`).find(holds)
+    if (!line) continue
+    const rest = [local(line)].flat().filter(row => row?.n !== n)
+    // What is shorter has room in a full localStorage as well.
+    if (rest.length > 0) disk().setItem(line, JSON.stringify(rest))
+    else disk().removeItem(line)
+  }
+}
+
 /** The journal's keys of these clients, or of all others: `[keys, rows]`. */
 export function journalOf(prefix, clients, theirs) {
   const keys = localKeys(prefix).filter(key => clients.includes(key.slice(prefix.length).split('/')[0]) === theirs)
@@ -242,7 +256,7 @@ export function clientsOf(keys, prefix) {
 export function changeLocal(journal, prefix, change) {
   const store = disk()
   for (const row of change.rows) store.setItem(`${journal}${name(row)}`, JSON.stringify([row]))
-  for (const id of change.gone) store.removeItem(journal + id.join('/'))
+  unjournal(journal, change.gone)
   if (!change.isLog) return
   const { moved, row } = logAfter(local(`${prefix}log`), change)
   if (moved && change.state !== undefined) {
@@ -262,7 +276,10 @@ export function storedLocal(journal, prefix) {
   const beyond = ({ epoch, cursor }) => epoch !== log?.epoch || !((cursor?.seq ?? 0) <= (log?.cursor?.seq ?? 0))
   if (base?.row && beyond(base.row)) return new Stored(rows, [], base.row, base.state)
   const events = localKeys(`${prefix}event`).sort().map(key => local(key, []))
-  return new Stored(rows, events, log, base?.state)
+  const stored = new Stored(rows, events, log, base?.state)
+  // What does not belong together would keep out what the server says now.
+  if (!stored.log) removeLocal([`${prefix}log`, `${prefix}state`, ...localKeys(`${prefix}event`)])
+  return stored
 }
 
 function local(key, otherwise) {

@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use super::rows::{
     Change, Stored, change_local, clients_of, journal_of, local_keys, remove_local, stored_local,
+    unjournal,
 };
 use crate::web::{digits, stringify};
 
@@ -45,18 +46,11 @@ impl Journal {
         (read.get(0).unchecked_into(), read.get(1).unchecked_into())
     }
 
-    /// Takes out entries that stand alone, as those do that were dispatched one by one.
+    /// Takes out entries.
     pub(super) fn remove_entries(&self, ids: &Array) {
-        let keys = Array::new();
-        for id in ids.iter() {
-            let id: Array = id.unchecked_into();
-            let (client, n) = (id.get(0).as_string(), id.get(1).as_f64());
-            let n = digits(n.unwrap_or_default());
-            keys.push(
-                &[self.entries.as_str(), &client.unwrap_or_default(), "/", &n].concat().into(),
-            );
+        if self.works {
+            unjournal(&self.entries, ids);
         }
-        remove_local(&keys);
     }
 
     pub(super) fn clear(&self) {

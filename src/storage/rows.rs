@@ -95,6 +95,7 @@ extern "C" {
 
     #[wasm_bindgen(js_name = localKeys)]
     pub(super) fn local_keys(prefix: &str) -> Array;
+    pub(super) fn unjournal(prefix: &str, ids: &Array);
     #[wasm_bindgen(js_name = removeLocal)]
     pub(super) fn remove_local(keys: &Array);
     /// The journal's keys of these clients, or of all others, and their rows.

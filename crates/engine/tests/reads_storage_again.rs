@@ -25,3 +25,23 @@ fn what_was_folded_here_is_not_folded_once_more() {
     one.feed(0, Input::Led(false));
     assert_eq!(one.visible, server.state());
 }
+
+#[test]
+fn what_was_folded_of_events_that_are_no_more_is_not_kept_below_those_that_are() {
+    // A server that is put back to a backup goes on under the same name.
+    let (mut before, mut after) = (Server::new(), Server::new());
+    let (mut one, mut two) = (Page::online("a", &mut before), Page::online("b", &mut after));
+    for action in [11, 12] {
+        before.append("c", action);
+    }
+    one.hear(0, &before);
+    assert_eq!(one.visible, [11, 12]);
+    for action in [11, 13, 15] {
+        after.append("c", action);
+    }
+    two.hear(0, &after);
+
+    one.disk = two.disk.clone();
+    one.feed(0, Input::Led(false));
+    assert_eq!(one.visible, [11, 13, 15]);
+}

@@ -181,7 +181,10 @@ impl Disk {
 
     /// Everything is erased.
     pub(crate) fn erase(&mut self) {
-        self.queue.clear();
+        // What is under way is answered all the same: it was aborted.
+        for op in &mut self.queue {
+            op.closed = true;
+        }
         self.unsynced.clear();
         self.tables = Tables::default();
         self.safe = Tables::default();

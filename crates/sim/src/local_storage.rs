@@ -21,6 +21,7 @@ enum Step {
     State(State, LogRow),
     Events(Vec<StoredEvent<Item>>),
     Log(LogRow),
+    ForgetLog,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -55,6 +56,16 @@ impl LocalStorage {
         }
     }
 
+    /// Takes an entry out. A burst stands in one line, under the first one's number: the others of it stay.
+    pub(crate) fn take(&mut self, key: &Key) {
+        let holds = |rows: &Vec<Row>| rows.iter().any(|row| row.key() == *key);
+        let line = self.items.journal.iter().find(|(_, rows)| holds(rows));
+        if let Some((line, rows)) = line.map(|(line, rows)| (line.clone(), rows.clone())) {
+            let rest: Vec<_> = rows.into_iter().filter(|row| row.key() != *key).collect();
+            self.step(if rest.is_empty() { Step::Remove(line) } else { Step::Set(line, rest) });
+        }
+    }
+
     /// The keys of the clients that are wanted, and their rows.
     pub(crate) fn read(&self, wanted: impl Fn(&ClientId) -> bool) -> (Vec<Key>, Vec<Row>) {
         let taken = self.items.journal.iter().filter(|((client, _), _)| wanted(client));
@@ -77,7 +88,7 @@ impl LocalStorage {
                 return false;
             }
         }
-        change.gone.iter().for_each(|key| self.remove(key));
+        change.gone.iter().for_each(|key| self.take(key));
         if !change.is_log() {
             return true;
         }
@@ -95,7 +106,7 @@ impl LocalStorage {
     }
 
     /// Everything, where this is the home.
-    pub(crate) fn stored(&self) -> Stored {
+    pub(crate) fn stored(&mut self) -> Stored {
         let Items { events, state, log, .. } = &self.items;
         let mut stored = match state {
             Some((state, row)) if row.is_beyond(log.as_ref()) => {
@@ -110,6 +121,10 @@ impl LocalStorage {
             },
         };
         stored.add(self.read(|_| true).1);
+        // What does not belong together would keep out what the server says now.
+        if stored.log.is_none() {
+            self.step(Step::ForgetLog);
+        }
         stored
     }
 
@@ -161,5 +176,9 @@ fn apply(items: &mut Items, step: &Step) {
             }
         }
         Step::Log(log) => items.log = Some(log.clone()),
+        Step::ForgetLog => {
+            (items.log, items.state) = (None, None);
+            items.events.clear();
+        }
     }
 }

@@ -536,7 +536,7 @@ impl Tab {
     /// Takes out entries that stand alone.
     fn unjournal(&mut self, w: &mut Within<'_>, keys: &[Key]) {
         if !keys.is_empty() && self.lives(w, Count::KilledAtJournal) {
-            keys.iter().for_each(|key| w.device.local.remove(key));
+            keys.iter().for_each(|key| w.device.local.take(key));
         }
     }
 
