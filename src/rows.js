@@ -18,6 +18,8 @@ export class Change {
   state
   /** Where the log was held before; the events follow on there. */
   after = 0
+  /** The chain there, where it is known. */
+  before = ''
   cursor
   /** Of the state: another one after each reset of the server. */
   epoch = 0
@@ -43,8 +45,9 @@ export class Change {
     this.events.push({ seq, action })
   }
 
-  stand(after, log, seq, chain) {
+  stand(after, log, seq, chain, before = '') {
     this.after = after
+    this.before = before
     this.cursor = { log, seq, chain }
   }
 
@@ -91,9 +94,9 @@ const CLIENT_DAYS = 60
 /** The log's row after a change. `moved`: it leads further than what was stored, with the events or the state that come with it. */
 export function logAfter(row, change) {
   const known = row?.cursor
-  const { after, cursor, state } = change
+  const { after, before: chain, cursor, state } = change
   // A state may be of another log: the server was reset. Events may not, and leave no hole.
-  const follows = cursor !== undefined && (known?.seq ?? 0) === after && (known?.log ?? cursor.log) === cursor.log
+  const follows = cursor !== undefined && (known?.seq ?? 0) === after && (known?.log ?? cursor.log) === cursor.log && (!chain || (known?.chain ?? chain) === chain)
   // Nor may a state that is older: of a tab that slept, and leads again.
   const older = known !== undefined && change.epoch === row.epoch && (cursor === undefined || (cursor.log === known.log && cursor.seq < known.seq))
   const moved = follows || (state !== undefined && !older)

@@ -35,7 +35,7 @@ extern "C" {
     #[wasm_bindgen(method, js_name = standIn)]
     fn stand_in(this: &Change, state: &JsValue, epoch: f64, compacts: bool);
     #[wasm_bindgen(method)]
-    fn stand(this: &Change, after: f64, log: &str, seq: f64, chain: &str);
+    fn stand(this: &Change, after: f64, log: &str, seq: f64, chain: &str, before: &str);
     #[wasm_bindgen(method, setter)]
     pub(crate) fn set_again(this: &Change, again: bool);
     /// Takes in another change that comes after.
@@ -155,7 +155,7 @@ impl Change {
             change.stand_in(state, float(engine.epoch()), false);
         }
         if let Some(cursor) = &write.cursor {
-            change.cursor(write.after, cursor);
+            change.cursor(write.behind.as_ref(), cursor);
         }
         change
     }
@@ -163,12 +163,13 @@ impl Change {
     /// A state in place of all that was known of the log.
     pub(crate) fn stands(&self, state: &JsValue, cursor: &Cursor, epoch: u64) {
         self.stand_in(state, float(epoch), true);
-        self.cursor(cursor.seq, cursor);
+        self.cursor(Some(cursor), cursor);
     }
 
-    fn cursor(&self, after: Seq, cursor: &Cursor) {
-        let seq = float(cursor.seq.0);
-        self.stand(float(after.0), cursor.log.as_str(), seq, cursor.chain.as_str());
+    fn cursor(&self, behind: Option<&Cursor>, cursor: &Cursor) {
+        let (after, before) = behind.map_or((0, ""), |c| (c.seq.0, c.chain.as_str()));
+        let (log, seq) = (cursor.log.as_str(), float(cursor.seq.0));
+        self.stand(float(after), log, seq, cursor.chain.as_str(), before);
     }
 }
 

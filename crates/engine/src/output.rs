@@ -57,7 +57,7 @@ pub struct Write<A> {
     /// settled in another one is to be forgotten.
     pub state: Option<A>,
     /// Where the log was held before: what is stored must stand there for the events to follow on.
-    pub after: Seq,
+    pub behind: Option<Cursor>,
     /// Accepted events, to be appended.
     pub events: Vec<StoredEvent<A>>,
     /// Where the log is held up to now. Never behind what is stored (I2), unless a state comes with it.
@@ -71,7 +71,7 @@ impl<A> Default for Write<A> {
             removed: Vec::new(),
             settled: Vec::new(),
             state: None,
-            after: Seq(0),
+            behind: None,
             events: Vec::new(),
             cursor: None,
         }

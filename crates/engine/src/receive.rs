@@ -199,8 +199,8 @@ impl<A: Clone> Engine<A> {
         if told.iter().any(|t| t.passed_over) {
             decision = Merge::Rebase { count: 0, at: 0 };
         }
-        let after = self.place();
-        let mut write = Write { after, cursor: Some(cursor.clone()), ..Write::default() };
+        let behind = self.cursor.clone();
+        let mut write = Write { behind, cursor: Some(cursor.clone()), ..Write::default() };
         for Told { event, pending, .. } in &told {
             write.events.extend(stored_event(event, pending.as_ref()));
             write.settled.extend(pending.as_ref().map(|p| p.entry.id));

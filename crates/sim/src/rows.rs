@@ -71,7 +71,7 @@ pub(crate) struct Change {
     pub(crate) state: Option<State>,
     epoch: u64,
     /// Where the log was held before; the events follow on there.
-    after: Seq,
+    behind: Option<Cursor>,
     pub(crate) events: Vec<StoredEvent<Item>>,
     pub(crate) cursor: Option<Cursor>,
     compacts: bool,
@@ -128,7 +128,7 @@ impl Change {
             rows: write.entries.iter().map(|entry| Row::of(engine, entry)).collect(),
             state: write.state.as_ref().map(Item::state),
             epoch: engine.epoch(),
-            after: write.after,
+            behind: write.behind.clone(),
             events: write.events.clone(),
             cursor: write.cursor.clone(),
             ..Self::default()
@@ -161,7 +161,7 @@ impl Change {
         self.state = Some(state);
         self.epoch = epoch;
         self.compacts = true;
-        self.after = cursor.seq;
+        self.behind = Some(cursor.clone());
         self.cursor = Some(cursor.clone());
     }
 
@@ -199,10 +199,11 @@ impl fmt::Display for Change {
         let gone: Vec<_> = gone.collect();
         write!(f, "puts [{}], takes [{}]", names(&self.rows), gone.join(" "))?;
         if self.is_log() {
-            let Self { after, events, cursor, state, .. } = self;
+            let Self { behind, events, cursor, state, .. } = self;
+            let after = behind.as_ref().map_or(0, |behind| behind.seq.0);
             let (seqs, state) = (events.iter().map(|e| e.seq.0), state.is_some());
             let seqs: Vec<_> = seqs.collect();
-            write!(f, ", after {} events {seqs:?} to {cursor:?}, state {state}", after.0)?;
+            write!(f, ", after {after} events {seqs:?} to {cursor:?}, state {state}")?;
         }
         Ok(())
     }
@@ -221,8 +222,12 @@ pub(crate) fn log_after(row: Option<&LogRow>, change: &Change) -> (bool, LogRow)
     let moved = replaced
         || change.cursor.as_ref().is_some_and(|cursor| {
             let place = known.map_or(Seq(0), |known| known.seq);
-            let hole = place != change.after && !planted::is(Bug::StoredWithGap);
-            !hole && known.is_none_or(|known| known.log == cursor.log)
+            let after = change.behind.as_ref().map_or(Seq(0), |behind| behind.seq);
+            let hole = place != after && !planted::is(Bug::StoredWithGap);
+            let other = known.zip(change.behind.as_ref());
+            !hole
+                && other.is_none_or(|(known, behind)| known.chain == behind.chain)
+                && known.is_none_or(|known| known.log == cursor.log)
         });
     let epoch_before = row.map_or(0, |row| row.epoch);
     let epoch = if replaced { change.epoch } else { epoch_before };

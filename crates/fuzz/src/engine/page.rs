@@ -384,7 +384,8 @@ impl Page {
         let known = self.disk.cursor.as_ref();
         let seq = known.map_or(0, |c| c.seq.0);
         let follows = write.cursor.as_ref().is_some_and(|cursor| {
-            seq == write.after.0 && known.is_none_or(|known| known.log == cursor.log)
+            seq == write.behind.as_ref().map_or(0, |behind| behind.seq.0)
+                && known.is_none_or(|known| known.log == cursor.log)
         });
         if let Some(Value::State(state)) = write.state {
             self.disk.base = state;
