@@ -126,7 +126,8 @@ impl Driver {
             }
             Output::Compact(cursor) => {
                 let change = Change::new();
-                change.stands(&self.replica.confirmed(), &cursor, self.engine.borrow().epoch());
+                let epoch = self.engine.borrow().epoch();
+                change.stands(&self.replica.confirmed(), Some(&cursor), epoch);
                 self.storage().write(change);
             }
             Output::Reread => self.reread(),
@@ -470,8 +471,8 @@ impl Listener for Driver {
                 change.entry(&engine, entry);
             }
         }
-        if let Some(cursor) = engine.cursor().filter(|_| engine.leads()) {
-            change.stands(&self.replica.confirmed(), cursor, engine.epoch());
+        if engine.leads() && engine.has_state() {
+            change.stands(&self.replica.confirmed(), engine.cursor(), engine.epoch());
         }
         (change, N(engine.next_n().0 - 1))
     }

@@ -161,9 +161,11 @@ impl Change {
     }
 
     /// A state in place of all that was known of the log.
-    pub(crate) fn stands(&self, state: &JsValue, cursor: &Cursor, epoch: u64) {
+    pub(crate) fn stands(&self, state: &JsValue, cursor: Option<&Cursor>, epoch: u64) {
         self.stand_in(state, float(epoch), true);
-        self.cursor(Some(cursor), cursor);
+        if let Some(cursor) = cursor {
+            self.cursor(Some(cursor), cursor);
+        }
     }
 
     fn cursor(&self, behind: Option<&Cursor>, cursor: &Cursor) {

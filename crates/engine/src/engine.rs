@@ -291,6 +291,13 @@ impl<A: Clone> Engine<A> {
         self.epoch
     }
 
+    /// Whether the confirmed state is a server's. After a reset it is that of a log which is gone, until the new one
+    /// is here; and the new one may be of an empty log, which has no cursor.
+    #[must_use]
+    pub fn has_state(&self) -> bool {
+        self.cursor.is_some() || (self.epoch != 0 && self.snapshot_wanted == Wanted::No)
+    }
+
     /// The last event held here.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {

@@ -157,12 +157,12 @@ impl Change {
     }
 
     /// A state in place of the events that led to it.
-    pub(crate) fn stands(&mut self, state: State, cursor: &Cursor, epoch: u64) {
+    pub(crate) fn stands(&mut self, state: State, cursor: Option<&Cursor>, epoch: u64) {
         self.state = Some(state);
         self.epoch = epoch;
         self.compacts = true;
-        self.behind = Some(cursor.clone());
-        self.cursor = Some(cursor.clone());
+        self.behind = cursor.cloned();
+        self.cursor = cursor.cloned();
     }
 
     /// Takes in another change that comes after, and is not about the log.

@@ -501,8 +501,8 @@ impl Tab {
         let carried = |entry: &&Entry<Item>| engine.is_ours(entry.id.client);
         let entries = engine.pending().map(|(entry, _)| entry).filter(carried);
         let mut change = Change::put(entries.map(|entry| Row::of(engine, entry)).collect());
-        if let Some(cursor) = engine.cursor().filter(|_| engine.leads()) {
-            change.stands(self.replica.confirmed, cursor, self.engine.epoch());
+        if engine.leads() && engine.has_state() {
+            change.stands(self.replica.confirmed, engine.cursor(), engine.epoch());
         }
         change
     }
@@ -585,7 +585,7 @@ impl Tab {
             }
             Output::Compact(cursor) => {
                 let mut change = Change::default();
-                change.stands(self.replica.confirmed, &cursor, self.engine.epoch());
+                change.stands(self.replica.confirmed, Some(&cursor), self.engine.epoch());
                 self.write(w, change);
             }
             Output::Reread => self.reread(w),
