@@ -62,11 +62,16 @@ export class Change {
   join(other) {
     for (const [client, n] of other.gone) this.#take(client, n)
     this.rows = this.rows.concat(other.rows)
-    this.leave(other)
+    this.#leave(other)
   }
 
-  /** Takes out what another change takes out. */
-  leave(other) {
+  /** What is still to be done of another change where the entries themselves come along by other ways: what it takes out, and what it holds. */
+  repeat(other) {
+    this.rows = this.rows.concat(other.rows.filter(row => row.held))
+    this.#leave(other)
+  }
+
+  #leave(other) {
     this.again = true
     this.gone = this.gone.concat(other.gone)
     Object.assign(this.settled, other.settled)

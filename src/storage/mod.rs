@@ -437,7 +437,7 @@ impl Storage {
         move |reason| {
             this.lose(losses, reason);
             let left = Change::new();
-            left.leave(&change);
+            left.repeat(&change);
             this.write(left);
         }
     }
@@ -513,7 +513,7 @@ impl Storage {
         let meanwhile = self.gathered.replace(Change::new());
         self.listener.moved(reason);
         let (change, last) = self.listener.everything();
-        change.leave(&meanwhile);
+        change.repeat(&meanwhile);
         self.perform(change, Some(last), self.journaled.take());
         self.listener.carried();
     }

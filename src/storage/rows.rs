@@ -41,9 +41,9 @@ extern "C" {
     /// Takes in another change that comes after.
     #[wasm_bindgen(method)]
     pub(super) fn join(this: &Change, other: &Change);
-    /// Takes out what another change takes out.
+    /// Takes out what another change takes out, and holds what it holds.
     #[wasm_bindgen(method)]
-    pub(super) fn leave(this: &Change, other: &Change);
+    pub(super) fn repeat(this: &Change, other: &Change);
     #[wasm_bindgen(method, getter)]
     pub(super) fn rows(this: &Change) -> Array;
     #[wasm_bindgen(method, getter)]

@@ -65,6 +65,8 @@ pub struct Engine<A> {
     pub(crate) reading: Option<SnapshotMark>,
     /// A pull is under way: no second one for the same gap.
     pub(crate) pulling: bool,
+    /// What was dropped here. It may still stand in storage, where a write failed.
+    pub(crate) dropped: Vec<Id>,
     /// Storage is being read again, so often.
     pub(crate) reads: usize,
     /// Something was missed that these may have come too early for.
@@ -137,6 +139,7 @@ impl<A: Clone> Engine<A> {
             gathering: None,
             reading: None,
             pulling: false,
+            dropped: Vec::new(),
             reads: 0,
             missed: false,
             epoch: 0,
@@ -440,6 +443,7 @@ impl<A: Clone> Engine<A> {
         self.can_change(id)?;
         let mut entries = Vec::new();
         let gone = self.pass_over(id, &mut entries).ok_or(InputError::NotPending)?;
+        self.dropped.push(id);
         let write = Write { removed: vec![id], entries, ..Write::default() };
         self.outputs.push_back(Output::Persist(write));
         if gone.is_shown() {

@@ -183,7 +183,7 @@ impl<A: Clone> Engine<A> {
         let mut done = Vec::new();
         let mut at = 0;
         for entry in entries {
-            if self.outbox.has(&entry, &mut at) {
+            if self.dropped.contains(&entry.id) || self.outbox.has(&entry, &mut at) {
                 continue;
             }
             let id = entry.id;

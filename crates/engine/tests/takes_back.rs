@@ -90,3 +90,14 @@ fn a_follower_learns_that_the_leader_holds_its_entry() {
     assert_eq!(page.visible, [2]);
     assert_eq!(page.notices.len(), 1);
 }
+
+#[test]
+fn what_was_dropped_stays_so_where_storage_could_not_take_it_out() {
+    let mut page = Page::new("a");
+    page.dispatch_all(0, [1, 2]);
+    let before = page.disk.clone();
+    page.feed(0, Input::Dropped(own(2)));
+    page.disk = before;
+    page.feed(0, Input::Changed);
+    assert_eq!(page.visible, [1]);
+}

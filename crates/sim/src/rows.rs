@@ -172,8 +172,14 @@ impl Change {
         self.leave(other);
     }
 
-    /// Takes out what another change takes out.
-    pub(crate) fn leave(&mut self, other: &Self) {
+    /// What is still to be done of another change where the entries themselves come along by other ways: what it
+    /// takes out, and what it holds.
+    pub(crate) fn repeat(&mut self, other: &Self) {
+        self.rows.extend(other.rows.iter().filter(|row| row.held.is_some()).cloned());
+        self.leave(other);
+    }
+
+    fn leave(&mut self, other: &Self) {
         self.gone.extend(other.gone.iter().cloned());
         self.settled.extend(other.settled.iter().map(|(client, n)| (client.clone(), *n)));
     }

@@ -312,7 +312,7 @@ impl Tab {
                 self.store.journaled.extend(keys);
                 self.lose(w, losses, end == End::Full);
                 let mut left = Change::default();
-                left.leave(&change);
+                left.repeat(&change);
                 self.write(w, left);
             }
         }
@@ -473,7 +473,7 @@ impl Tab {
         let meanwhile = std::mem::take(&mut self.store.gathered);
         self.go_alone(w);
         let mut change = self.everything();
-        change.leave(&meanwhile);
+        change.repeat(&meanwhile);
         let last = N(self.engine.next_n().0 - 1);
         let keys = std::mem::take(&mut self.store.journaled);
         self.perform_change(w, change, Some(last), keys);
