@@ -95,7 +95,7 @@ fn who_is_outdated_shows_what_was_held_back_when_it_is_told_that_it_is_accepted(
     server.schema = 2;
     let mut page = Page::online("a", &mut server);
     page.dispatch_routed(0, 1, true);
-    assert_eq!(page.visible, []);
+    assert!(page.visible.is_empty());
     page.exchange(0, &mut server);
     assert_eq!(page.notices, ["confirmed 1 n1 seq1"]);
     assert_eq!(page.visible, [1]);
