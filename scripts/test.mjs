@@ -1,20 +1,18 @@
 /** `npm test`: sets up what the tests need and runs everything, or the parts that are named: `node scripts/test.mjs e2e`. */
-import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { build } from './build.mjs'
 import { buildDemo } from './build/demo.mjs'
 import { buildModels } from './build/models.mjs'
 import { DEV, buildServer, serverBinary } from './build/server.mjs'
 import { at, env, root } from './lib/paths.mjs'
 import { bundledTests, filesBelow, nodeTests } from './lib/node-tests.mjs'
+import { oneByOne } from './lib/one-by-one.mjs'
 import { runParts } from './lib/parts.mjs'
 import { Failure, main, run } from './lib/run.mjs'
 import { findBrowser } from './setup/browser.mjs'
 import { findNode22 } from './setup/node22.mjs'
 import { setupTests } from './setup.mjs'
 
-/** Starting the browser and loading the page take a second or two. */
-const PAGE_MS_MAX = 120_000
 const TEST = /\.test\.(m?js|ts)$/
 const locked = process.env.CI ? ['--locked'] : []
 const cargo = (...args) => run('cargo', args)
@@ -68,25 +66,18 @@ async function wasmTests() {
   await inBrowser()
 }
 
-/** Chromium sometimes never asks the runner for its page; nothing has run then, and it is started once more. */
-async function inBrowser(again = true) {
-  const command = ['test', '--headless', '--chrome', '--mode', 'no-install', '--', '-p', 'twinstore-web']
-  const testing = spawn('wasm-pack', command, {
-    cwd: root, stdio: ['inherit', 'pipe', 'inherit'], detached: true,
-    env: { ...env, CHROMEDRIVER: findBrowser().driver, WASM_BINDGEN_TEST_TIMEOUT: '300' },
+/** What webdriver.json asks for, through a proxy: without it the page sometimes never loads. */
+function inBrowser() {
+  return oneByOne(async proxy => {
+    const capabilities = JSON.parse(readFileSync(at('webdriver.json'), 'utf8'))
+    capabilities['goog:chromeOptions'].args.push(`--proxy-server=http://${proxy}`, '--proxy-bypass-list=<-loopback>')
+    const file = at('target/webdriver.json')
+    mkdirSync(at('target'), { recursive: true })
+    writeFileSync(file, JSON.stringify(capabilities))
+    await run('wasm-pack', ['test', '--headless', '--chrome', '--mode', 'no-install', '--', '-p', 'twinstore-web'], {
+      env: { CHROMEDRIVER: findBrowser().driver, WASM_BINDGEN_TEST_TIMEOUT: '300', WASM_BINDGEN_TEST_WEBDRIVER_JSON: file },
+    })
   })
-  let hasBegun = false
-  const giveUp = setTimeout(() => hasBegun || process.kill(-testing.pid, 'SIGKILL'), PAGE_MS_MAX)
-  testing.stdout.on('data', text => {
-    hasBegun ||= String(text).includes('running ')
-    process.stdout.write(text)
-  })
-  const code = await new Promise(done => testing.on('close', done))
-  clearTimeout(giveUp)
-  if (code === 0) return
-  if (hasBegun || !again) throw new Failure(`wasm-pack ${command.join(' ')}: exit code ${code}`)
-  console.log('The browser never loaded the page: once more.')
-  return inBrowser(false)
 }
 
 /** In WASM a file without this line has no tests at all, and would pass. */
