@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use twinstore_protocol::StreamIdError;
 use twinstore_server::ServerError;
+use twinstore_server::analysis::{DiffError, PastError};
 use twinstore_server::fold::FoldError;
 use twinstore_server::log::{OpenError, ReadError};
 use twinstore_server::model::ModelError;
@@ -26,16 +27,18 @@ pub(crate) enum CliError {
     NoFile,
     #[error("the store has no stream {0}")]
     NoStream(String),
-    #[error("the stream ends at {head}, there is no event {at}")]
+    #[error("the stream ends at {head}, there is no event {at}: name a place from 0 to {head}")]
     BeyondHead { at: u64, head: u64 },
-    #[error("the store does not have model {0}")]
-    NoModel(String),
+    #[error("{0}; try without --diff")]
+    Diff(#[source] DiffError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
     Fold(#[from] FoldError),
+    #[error("{0}: ask for a later place")]
+    Gone(FoldError),
     #[error("cannot listen on {address}")]
     Listen {
         address: String,
@@ -50,6 +53,17 @@ pub(crate) enum CliError {
     },
     #[error(transparent)]
     Server(#[from] ServerError),
+}
+
+impl From<PastError> for CliError {
+    fn from(error: PastError) -> Self {
+        match error {
+            PastError::NoStream { stream } => Self::NoStream(stream),
+            PastError::BeyondHead { at, head } => Self::BeyondHead { at, head },
+            PastError::Fold(hole @ FoldError::Hole { .. }) => Self::Gone(hole),
+            PastError::Fold(error) => Self::Fold(error),
+        }
+    }
 }
 
 impl CliError {
@@ -74,10 +88,11 @@ impl CliError {
         match self {
             Self::Model(_) | Self::Stream { .. } | Self::NoFile | Self::BeyondHead { .. } => 2,
             Self::NoStream(_)
-            | Self::NoModel(_)
+            | Self::Diff(_)
             | Self::Open(_)
             | Self::Read(_)
             | Self::Fold(_)
+            | Self::Gone(_)
             | Self::Listen { .. }
             | Self::Io { .. }
             | Self::Server(_) => 1,

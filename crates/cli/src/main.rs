@@ -3,6 +3,7 @@
 
 mod error;
 mod events;
+mod progress;
 mod serve;
 mod state;
 mod store;
@@ -25,7 +26,7 @@ enum Command {
     Serve(serve::Serve),
     /// Print a stream's events, one JSON object a line.
     Events(events::Events),
-    /// Print a stream's state.
+    /// Print a stream's state, or what differs between two of its states.
     State(state::State),
 }
 

@@ -1,17 +1,24 @@
-//! `twinstore state`: a stream's state at its head or at any place, folded with the models kept
-//! in the store.
+//! `twinstore state`: a stream's state at its head or at any place, and what differs between two
+//! places, folded with the models kept in the store.
+
+use std::io::{self, Write};
 
 use clap::Args;
+use serde_json::Value;
 use twinstore_protocol::Seq;
-use twinstore_server::fold::fold;
-use twinstore_server::log::{Log, Page};
+use twinstore_server::analysis::{Difference, Past, difference};
+use twinstore_server::fold::FoldError;
 use twinstore_server::reducer::{QuickJs, ReducerError};
 
 use crate::error::CliError;
+use crate::progress::Progress;
 use crate::store::{Store, stream};
 
-/// Print a stream's state.
-#[derive(Debug, Args)]
+/// A value of the readable list is cut after so many characters.
+const VALUE_CHARS: usize = 120;
+
+/// Print a stream's state, or what differs between two of its states.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct State {
     /// The stream: MODEL/NAME.
     stream: String,
@@ -21,39 +28,82 @@ pub(crate) struct State {
     /// The state as it was at this place; without it, at the head.
     #[arg(long, value_name = "SEQ")]
     at: Option<u64>,
+    /// What leads from the state at --at to the state at this place: each path that differs, with
+    /// its value before and after.
+    #[arg(long, value_name = "SEQ", requires = "at")]
+    diff: Option<u64>,
+    /// The difference as a JSON Patch (RFC 6902) whose operations also have `before`.
+    #[arg(long, requires = "diff")]
+    json: bool,
 }
 
 impl State {
     pub(crate) fn run(&self) -> Result<(), CliError> {
         // A reducer's stack is larger than a main thread's.
-        let fold = std::thread::Builder::new()
+        let folding = std::thread::Builder::new()
             .stack_size(twinstore_server::limits::THREAD_STACK)
             .spawn({
-                let (name, store, at) = (self.stream.clone(), self.store.clone(), self.at);
-                move || state_text(&name, &store, at)
+                let state = self.clone();
+                move || state.text()
             })
             .map_err(|source| CliError::Io { what: "cannot start a thread", source })?;
         let panicked = || ReducerError::Engine { what: "fold", reason: "it panicked".to_owned() };
-        let text = fold.join().map_err(|_| CliError::Fold(panicked().into()))??;
-        println!("{text}");
-        Ok(())
+        let text = folding.join().map_err(|_| CliError::Fold(FoldError::from(panicked())))??;
+        match io::stdout().lock().write_all(text.as_bytes()) {
+            // Whoever read us has read enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => {
+                written.map_err(|source| CliError::Io { what: "cannot write to stdout", source })
+            }
+        }
+    }
+
+    fn text(&self) -> Result<String, CliError> {
+        let stream = stream(&self.stream)?;
+        let log = self.store.open_read_only()?;
+        let past = Past::of(&log, &QuickJs, &stream)?;
+        let at = self.at.map_or_else(|| past.head(), Seq);
+        let places: Vec<_> = [at].into_iter().chain(self.diff.map(Seq)).collect();
+        let mut progress = Progress::new("folded", past.cost(&places)?);
+        let states = past.states(&places, &mut |events| {
+            progress.add(events);
+            true
+        })?;
+        let [from, to] = states.as_slice() else { return Ok(states.concat() + "\n") };
+        let to = (places[1].0, to.as_str());
+        let differences = difference((at.0, from), to).map_err(CliError::Diff)?;
+        Ok(if self.json { as_patch(&differences) } else { as_list(&differences) })
     }
 }
 
-fn state_text(name: &str, store: &Store, at: Option<u64>) -> Result<String, CliError> {
-    let stream = stream(name)?;
-    let log = store.open_read_only()?;
-    let no_stream = || CliError::NoStream(name.to_owned());
-    let head = log.head(&stream)?.ok_or_else(no_stream)?.seq;
-    let until = at.map_or(head, Seq);
-    if until > head {
-        return Err(CliError::BeyondHead { at: until.0, head: head.0 });
+fn as_patch(differences: &[Difference]) -> String {
+    let patch = serde_json::to_string_pretty(differences);
+    patch.expect("a patch has string keys and finite numbers") + "\n"
+}
+
+/// A line for each path: `+ path value`, `- path value`, `~ path before → after`.
+fn as_list(differences: &[Difference]) -> String {
+    let line = |difference: &Difference| {
+        let path = match difference.path() {
+            root if root.is_empty() => "(the whole state)".to_owned(),
+            path => path,
+        };
+        match (&difference.before, difference.after()) {
+            (None, Some(after)) => format!("+ {path}  {}\n", short(after)),
+            (Some(before), Some(after)) => {
+                format!("~ {path}  {} → {}\n", short(before), short(after))
+            }
+            (Some(before), None) => format!("- {path}  {}\n", short(before)),
+            (None, None) => format!("- {path}\n"),
+        }
+    };
+    differences.iter().map(line).collect()
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(VALUE_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
-    // The model that decided the event at that place, or before the first event the one of it.
-    let before = Seq(until.0.max(1) - 1);
-    let page = Page { events: 1, bytes: usize::MAX };
-    let event = log.read(&stream, before, page)?.into_iter().next().ok_or_else(no_stream)?;
-    let model = log.model(&event.model)?.ok_or(CliError::NoModel(event.model))?;
-    let mut folded = fold(&log, &QuickJs, &stream, &model, until)?;
-    Ok(folded.reducer.state().map_err(twinstore_server::fold::FoldError::from)?)
 }

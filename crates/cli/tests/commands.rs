@@ -2,20 +2,7 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
-use common::{Place, text};
-
-#[track_caller]
-fn fails(place: &Place, args: &[&str], code: i32, parts: &[&str]) {
-    let output = place.run(args);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    for part in parts {
-        assert!(said.contains(part), "`{part}` is not in: {said}");
-    }
-}
+use common::{Place, fails, post, text};
 
 #[test]
 fn a_file_that_is_no_model_exits_2_and_says_where_and_why() {
@@ -136,17 +123,4 @@ fn follow_prints_what_is_appended() {
     }
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(text(&output.stdout).lines().count(), 2);
-}
-
-fn post(port: u16, body: &str) {
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    let length = body.len();
-    write!(
-        socket,
-        "POST /streams/m%2Fx/actions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .expect("it reads");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).expect("it answers");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

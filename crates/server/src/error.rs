@@ -44,21 +44,36 @@ impl HttpError {
         Self::new(code, "the body holds more than one batch may")
     }
 
-    fn new(code: &'static str, reason: &str) -> Self {
+    pub(crate) fn new(code: &'static str, reason: &str) -> Self {
         Self { status: status(code), code, reason: reason.to_owned() }
     }
 }
 
-/// There is no record of that key (HTTP only).
+// Codes of HTTP only.
+
+/// There is no record of that key.
 const NO_RECORD: &str = "no-record";
+
+/// Nothing happened in that stream yet.
+pub(crate) const NO_STREAM: &str = "no-stream";
+
+/// The stream has no such event yet.
+pub(crate) const BEYOND_HEAD: &str = "beyond-head";
+
+/// The events up to there are not in the store any more.
+pub(crate) const GONE: &str = "gone";
+
+/// It would take too long for one request.
+pub(crate) const TOO_FAR: &str = "too-far";
 
 /// The table.
 fn status(code: &str) -> StatusCode {
     match code {
-        code::UNKNOWN_MODEL | NO_RECORD => StatusCode::NOT_FOUND,
+        code::UNKNOWN_MODEL | NO_RECORD | NO_STREAM | BEYOND_HEAD => StatusCode::NOT_FOUND,
+        GONE => StatusCode::GONE,
         code::GAP | code::OVERLAP => StatusCode::CONFLICT,
         code::TOO_LARGE | code::BATCH_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
-        code::NOT_PLAIN | code::TOO_DEEP => StatusCode::UNPROCESSABLE_ENTITY,
+        code::NOT_PLAIN | code::TOO_DEEP | TOO_FAR => StatusCode::UNPROCESSABLE_ENTITY,
         code::BUSY => StatusCode::TOO_MANY_REQUESTS,
         code::INTERNAL | code::HALTED => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,

@@ -1,6 +1,6 @@
 //! Folding a stream's log: from its newest snapshot on, each event with the model that decided it.
 //!
-//! Keeps I9. Used by the worker when it starts and by the command line for any place.
+//! Keeps I9. Used by the worker when it starts, and for any place of the past (`analysis/past.rs`).
 
 use twinstore_protocol::{Seq, StreamId, WireLimits};
 
@@ -35,6 +35,19 @@ pub enum FoldError {
     /// The model or its engine failed beside the events.
     #[error(transparent)]
     Reducer(#[from] ReducerError),
+    /// Events are not in the store, and no snapshot stands in for them.
+    #[error(
+        "events {from} to {to} are not in the store, and no snapshot before {to} stands in for them"
+    )]
+    Hole {
+        /// The first that is missing.
+        from: u64,
+        /// The last that is missing, as far as was looked.
+        to: u64,
+    },
+    /// Whoever watched wanted no more of it.
+    #[error("the fold was stopped")]
+    Stopped,
 }
 
 impl FoldError {
@@ -42,8 +55,8 @@ impl FoldError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Read(_) => false,
-            Self::NoModel { .. } => true,
+            Self::Read(_) | Self::Stopped => false,
+            Self::NoModel { .. } | Self::Hole { .. } => true,
             Self::Event { source, .. } | Self::Reducer(source) => {
                 !matches!(source, ReducerError::Wall)
             }
@@ -73,14 +86,13 @@ pub fn fold(
 ) -> Result<Folded, FoldError> {
     let mut fold = Fold::begin(log, engine, stream, until)?;
     let begin = fold.at;
-    while fold.at < until {
-        fold.page(until)?;
-    }
+    fold.advance(until, &mut |_| true)?;
     let reducer = fold.finish(model)?;
     Ok(Folded { reducer, since_snapshot: until.0 - begin.0 })
 }
 
-struct Fold<'a> {
+/// A fold under way.
+pub(crate) struct Fold<'a> {
     log: &'a dyn Log,
     engine: &'a dyn ReducerEngine,
     stream: &'a StreamId,
@@ -92,7 +104,8 @@ struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    fn begin(
+    /// From the newest snapshot at or before that place.
+    pub(crate) fn begin(
         log: &'a dyn Log,
         engine: &'a dyn ReducerEngine,
         stream: &'a StreamId,
@@ -106,18 +119,58 @@ impl<'a> Fold<'a> {
         Ok(Self { log, engine, stream, at, state, running: None })
     }
 
-    fn page(&mut self, until: Seq) -> Result<(), FoldError> {
-        let page = Page { events: limits::PAGE_EVENTS, bytes: usize::MAX };
-        let events = self.log.read(self.stream, self.at, page)?;
-        if events.is_empty() {
-            let source = "the log ends before its head".into();
-            return Err(FoldError::Read(ReadError { what: "events", source }));
-        }
-        for event in events.iter().take_while(|event| event.seq <= until) {
-            self.event(event)?;
-            self.at = event.seq;
+    /// Where it stands.
+    pub(crate) fn at(&self) -> Seq {
+        self.at
+    }
+
+    /// Goes on to a place. `watch` is told after each page how many events were folded, and says
+    /// whether to go on.
+    pub(crate) fn advance(
+        &mut self,
+        until: Seq,
+        watch: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<(), FoldError> {
+        while self.at < until {
+            let before = self.at;
+            self.page(until)?;
+            if !watch(self.at.0 - before.0) {
+                return Err(FoldError::Stopped);
+            }
         }
         Ok(())
+    }
+
+    /// The state's text where it stands; before the first event, the initial state of `model`.
+    pub(crate) fn state(&mut self, model: &StoredModel) -> Result<String, FoldError> {
+        if self.running.is_none() {
+            self.switch(model)?;
+        }
+        let (_, reducer) = self.running.as_mut().expect("just put there");
+        Ok(reducer.state()?)
+    }
+
+    fn page(&mut self, until: Seq) -> Result<(), FoldError> {
+        let page = Page { events: limits::PAGE_EVENTS, bytes: usize::MAX };
+        let before = self.at;
+        for event in self.log.read(self.stream, before, page)? {
+            if event.seq > until {
+                break;
+            }
+            if event.seq != self.at.next() {
+                return Err(self.hole(event.seq.0 - 1));
+            }
+            self.event(&event)?;
+            self.at = event.seq;
+        }
+        if self.at == before {
+            return Err(self.hole(until.0));
+        }
+        Ok(())
+    }
+
+    fn hole(&self, to: u64) -> FoldError {
+        FoldError::Hole { from: self.at.0 + 1, to }
     }
 
     fn event(&mut self, event: &StoredEvent) -> Result<(), FoldError> {

@@ -1,10 +1,12 @@
 //! Plain HTTP beside the socket: post actions, read events, state and records.
 //!
 //! Answers are as of the last commit: state and records come from the stream's worker, events
-//! from the log. Nothing internal leaves: one table of codes, in `error.rs`.
+//! and what is past from the log. Nothing internal leaves: one table of codes, in `error.rs`.
 
+mod analysis;
 mod events;
 mod files;
+mod state;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -33,7 +35,7 @@ pub(crate) fn routes(server: Arc<Server>) -> Router {
         .route("/sync", get(upgrade::sync))
         .route("/streams/{stream}/actions", post(actions))
         .route("/streams/{stream}/events", get(events::events))
-        .route("/streams/{stream}/state", get(state))
+        .route("/streams/{stream}/state", get(state::state))
         .route("/streams/{stream}/records", get(records))
         .route("/streams/{stream}/records/{key}", get(record))
         .route("/healthz", get(|| async { "ok" }))
@@ -82,19 +84,6 @@ fn submission(body: &[u8]) -> Result<Submission, HttpError> {
     let entries = actions.iter().map(|action| thin::submitted(action.get(), &client));
     let entries = entries.collect::<Result<_, _>>()?;
     Ok(Submission { entries, then: None, whole: true })
-}
-
-async fn state(
-    State(server): State<Arc<Server>>,
-    Path(stream): Path<String>,
-) -> Result<Response, HttpError> {
-    let stream = known(&server, &stream)?;
-    match server.question(&stream, Ask::State).await? {
-        Answer::State { seq, state } => {
-            Ok(json_response(format!(r#"{{"seq":{},"state":{state}}}"#, seq.0)))
-        }
-        _ => Err(HttpError::internal()),
-    }
 }
 
 async fn records(

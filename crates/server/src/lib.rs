@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod analysis;
 mod error;
 pub mod event;
 pub mod fold;
@@ -37,7 +38,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use twinstore_protocol::StreamId;
 
 use crate::error::HttpError;
@@ -84,6 +85,7 @@ pub struct Server {
     shards: Shards,
     www: Option<PathBuf>,
     sessions: AtomicU64,
+    analyses: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
 
@@ -126,6 +128,7 @@ impl Server {
             shards,
             www: options.www,
             sessions: AtomicU64::new(1),
+            analyses: Arc::new(Semaphore::new(limits::ANALYSES)),
             stopping: watch::Sender::new(false),
         }))
     }
@@ -155,6 +158,10 @@ impl Server {
 
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
+    }
+
+    pub(crate) fn analyses(&self) -> &Arc<Semaphore> {
+        &self.analyses
     }
 
     pub(crate) fn next_session(&self) -> SessionId {

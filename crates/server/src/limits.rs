@@ -31,6 +31,8 @@ pub struct Limits {
     pub rejections_listed: usize,
     /// Clients whose last number is kept in memory per stream; the log knows the others.
     pub clients_cached: usize,
+    /// Events that are folded for one `GET …/state?at=`.
+    pub fold_events: u64,
 }
 
 impl Limits {
@@ -47,6 +49,7 @@ impl Limits {
         snapshot_part_bytes: 256 << 10,
         rejections_listed: 100,
         clients_cached: 10_000,
+        fold_events: 50_000,
     };
 }
 
@@ -158,3 +161,9 @@ pub const HTTP_EVENTS_BYTES: usize = 4 << 20;
 
 /// Reducer threads, where the machine has as many cores.
 pub const REDUCER_THREADS: usize = 8;
+
+/// Requests at once that read far back in a log.
+pub const ANALYSES: usize = 2;
+
+/// Bytes of a state that one `GET …/state?diff=` compares.
+pub const HTTP_DIFF_BYTES: usize = 8 << 20;

@@ -6,7 +6,8 @@
     reason = "each test uses a part"
 )]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -106,4 +107,36 @@ impl Drop for Server {
 
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// That a command fails with this code, and says these things.
+#[track_caller]
+pub fn fails(place: &Place, args: &[&str], code: i32, parts: &[&str]) {
+    let output = place.run(args);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for part in parts {
+        assert!(said.contains(part), "`{part}` is not in: {said}");
+    }
+}
+
+/// Posts actions to the stream m/x.
+#[track_caller]
+pub fn post(port: u16, body: &str) {
+    let (status, answer) = request(port, "POST", "/streams/m%2Fx/actions", body);
+    assert_eq!(status, 200, "{answer}");
+}
+
+/// One request, with its answer's status and body. HTTP/1.0: the body is as it is, not in chunks.
+#[track_caller]
+pub fn request(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let length = body.len();
+    write!(socket, "{method} {path} HTTP/1.0\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
+        .expect("it reads");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("a status"), body.to_owned())
 }
