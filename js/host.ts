@@ -1,7 +1,7 @@
 /** What the Rust half tells of a stream (`src/host.rs`): its verdicts, status and notices, for the app. */
 import { differences } from './differences.js'
-import type { Listeners } from './listeners.js'
-import type { Stores } from './stores.js'
+import { Listeners } from './listeners.js'
+import { Stores } from './stores.js'
 import { type Tickets, deferred } from './tickets.js'
 import { type PendingAction, type StorageKind, twinError } from './types.js'
 
@@ -49,10 +49,8 @@ export class Host {
   /** The list that `Core.pending` fills. */
   rows: PendingAction[] = []
   readonly tickets: Tickets
-  readonly #listeners: Listeners
-  readonly #stores: Stores
-  /** The session is over: what still comes is nobody's matter. */
-  #over = false
+  #listeners: Listeners
+  #stores: Stores
   /** The state that the stores were brought to last. */
   #shown: unknown
   /** The place where the confirmed state was found to be another than the server's. */
@@ -64,16 +62,18 @@ export class Host {
     this.#stores = stores
   }
 
-  /** Nothing more is told. */
+  /** The session is over: what still comes is nobody's matter. */
   end(): void {
-    this.#over = true
+    this.#listeners.flush()
+    this.#listeners = new Listeners()
+    this.#stores = new Stores()
     this.answers = undefined
     this.tickets.close()
     this.ready.reject(twinError('closed', 'the twin was closed, or went to another stream, before the stored state was back'))
   }
 
   fail(code: string, message: string): void {
-    if (!this.#over) this.#listeners.change({ lastError: { code, message } })
+    this.#listeners.change({ lastError: { code, message } })
   }
 
   // — For the Rust half.
@@ -146,7 +146,6 @@ export class Host {
   }
 
   status([link, pending, held, head, cursor, storage, outdated, schema]: [any, number, number, number, number, any, boolean, number], first: any): void {
-    if (this.#over) return
     const oldest = first?.meta?.twin?.at ?? null
     this.#listeners.change({ link, pending, held, head, cursor, storage, outdated, schema, oldest })
     this.answers?.linked(link === 'online', schema)
@@ -155,7 +154,7 @@ export class Host {
   /** The rows that could not be read are kept where they are, and counted. */
   restored(unreadable: unknown[] | null): void {
     this.unreadable = unreadable ?? []
-    if (!this.#over) this.#listeners.change({ unreadable: this.unreadable.length })
+    this.#listeners.change({ unreadable: this.unreadable.length })
     this.ready.resolve()
   }
 
@@ -173,11 +172,10 @@ export class Host {
   }
 
   storeFor(stamped?: object): Emit | undefined {
-    return this.#over ? undefined : this.#stores.find(stamped)
+    return this.#stores.find(stamped)
   }
 
   emit(action: { payload: unknown }, except: unknown): void {
-    if (this.#over) return
     // After a dispatch its own store is the exception; without one the change came from elsewhere.
     if (except === undefined && action.payload !== this.#shown) this.#listeners.tellOnce('changed', undefined)
     this.#shown = action.payload

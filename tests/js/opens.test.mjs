@@ -154,6 +154,35 @@ test('what listeners were told goes on; the status is that of the new stream', a
   assert.equal(app.twin.status.cursor, 1)
 })
 
+test('a stream that was left tells nothing more: that its database failed is nobody’s matter', async () => {
+  const { open } = indexedDB
+  // The first stream's opens later than that one is left.
+  indexedDB.open = () => {
+    indexedDB.open = open
+    throw new DOMException('', 'SecurityError')
+  }
+  const { twin } = unopened({ stream: newStream() })
+  const heard = []
+  twin.on('storage', notice => heard.push(notice))
+  await twin.open({ stream: newStream() })
+  assert.equal(indexedDB.open, open)
+  assert.deepEqual([heard, twin.status.storage, twin.status.lastError], [[], 'indexedDB', null])
+})
+
+test('closed by a subscriber, in the midst of a dispatch or of a rebase: the listeners hear of it', async () => {
+  for (const remote of [false, true]) {
+    const stream = newStream()
+    const { twin, store } = unopened({ server, stream })
+    await isOnline(twin)
+    const links = []
+    twin.subscribe(() => links.push(twin.status.link))
+    store.subscribe(() => twin.close())
+    if (remote) await server.remote(stream, order('1'))
+    else store.dispatch(order('1'))
+    await until('it is closed', () => links.at(-1) === 'offline', { seen: () => links })
+  }
+})
+
 test('createTwin again, for hot reload: the same twin, where it is', async () => {
   const name = `app-${++names}`
   const { twin } = twinOf({ name, stream: undefined })
