@@ -33,8 +33,6 @@ class TwinObject implements Twin<any, any> {
   readonly #stores = new Stores()
   readonly #tickets: TicketsOf = new WeakMap()
   #session: Session
-  /** The stream that is open. */
-  #place: Place | undefined
   /** The app wants to be connected. */
   #online = true
 
@@ -56,6 +54,7 @@ class TwinObject implements Twin<any, any> {
     // Its name in `meta.twin` says that it is for no twin.
     if (announce) this.on('changed' as never, () => this.#stores.dispatch({ type: announce, meta: { twin: { name: this.name } } }))
     this.#session = this.#begin(place)
+    this.#session.connect()
   }
 
   get isClosed() {
@@ -71,11 +70,11 @@ class TwinObject implements Twin<any, any> {
   }
 
   get stream() {
-    return this.#place?.stream
+    return this.#session.options.stream || undefined
   }
 
   get user() {
-    return this.#place?.user
+    return this.stream && this.#session.options.user
   }
 
   subscribe(fn: () => void) {
@@ -153,15 +152,18 @@ class TwinObject implements Twin<any, any> {
   }
 
   open(to: { user?: string; stream?: string } | null) {
-    const place = to ? placeOf(to, this.#place) : undefined
+    const place = to ? placeOf(to, this.#session.options) : undefined
     const isHere = place?.stream === this.stream && place?.user === this.user
     if (isHere && !this.isClosed) return this.ready
     this.#session.close()
     this.#listeners.startOver()
-    this.#session = this.#begin(place)
-    for (const emit of this.#stores.live) this.#session.core.attach(emit)
-    this.#session.core.takeOver()
-    return this.ready
+    const session = this.#begin(place)
+    // The listeners and stores that are told from here on meet this one.
+    this.#session = session
+    for (const emit of this.#stores.live) session.core.attach(emit)
+    session.core.takeOver()
+    if (this.#online) session.connect()
+    return session.ready
   }
 
   replaceReducer(reducer: Reducer<any, any>) {
@@ -195,16 +197,14 @@ class TwinObject implements Twin<any, any> {
     return !this.isClosed && options.url === url && options.user === user && options.stream === stream
   }
 
-  /** Opens a stream, or none. */
+  /** The session of a stream, or of none; not connected yet. */
   #begin(place: Place | undefined): Session {
     const options = place ? optionsAt(this.#settings, place) : optionsNowhere(this.#settings)
     if ([...twins.values()].some(other => other.#isOn(options))) options.line = options.key
     const session = new Session(options, this.#listeners, this.#stores, this.#tickets)
     // The state to begin with is that of the first stream.
     if (place) this.#settings.initial = undefined
-    this.#place = place
     twins.set(this.#key, this)
-    if (this.#online) session.connect()
     return session
   }
 

@@ -1,4 +1,4 @@
-/** `open` in real Chromium: another login on a shared device, in one tab and in two, over a reload. */
+/** `open` in real Chromium: another login on a shared device, in one tab and in two, over a reload; listeners that are called meanwhile. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openApp } from './lib/browser.mjs'
@@ -48,4 +48,63 @@ test('what one user left offline the other neither sees nor sends; the slice cha
   assert.deepEqual(await said(), ['of ann', 'of ann too', 'of bob', 'of bob alone'])
   assert.deepEqual([...tab.errors, ...beside.errors, ...back.errors], [])
   await profile.close()
+})
+
+/** A page on one stream, with an action there that waits. */
+async function waiting(stream) {
+  const profile = await browser.newContext()
+  const app = await openApp(profile, site, { backend, model: 'journal', stream, options: { name: 'journal' } })
+  await app.online()
+  await app.x(app => app.twin.disconnect())
+  await say(app, 'waits')
+  await app.x(app => app.twin.connect())
+  return app
+}
+
+const log = async stream => (await backend.events(stream)).map(event => event.action.payload)
+
+test('a listener that is called while another stream opens meets that one: its pending list, its `ready`, its outbox', async () => {
+  const [first, second] = ['journal/from', 'journal/to']
+  const app = await waiting(first)
+  const seen = await app.x(async ({ twin, store }, second) => {
+    const seen = []
+    const off = twin.subscribe(() => {
+      if (twin.stream !== second) return
+      off()
+      const isReady = twin.ready
+      store.dispatch({ type: 'journal/add', payload: 'at once' })
+      seen.push(twin.status.cursor, twin.pending().map(({ action }) => action.payload), isReady)
+    })
+    await twin.open({ stream: second })
+    seen[2] = await seen[2].then(() => true, error => error.code)
+    return seen
+  }, second)
+  assert.deepEqual(seen, [0, ['at once'], true])
+  await app.settled()
+  assert.deepEqual(await log(second), ['at once'])
+  await app.shows({ list: ['at once'] })
+  assert.deepEqual(app.errors, [])
+  await app.page.context().close()
+})
+
+test('a listener that opens a third stream while the second one opens: the third counts', async () => {
+  const [second, third] = ['journal/second', 'journal/third']
+  const app = await waiting('journal/first')
+  const codes = await app.x(async ({ twin, store }, [second, third]) => {
+    let opened
+    const off = twin.subscribe(() => {
+      if (twin.stream !== second) return
+      off()
+      opened = twin.open({ stream: third })
+    })
+    const code = await twin.open({ stream: second }).then(() => 'opened', error => error.code)
+    await opened
+    await twin.confirmed(store.dispatch({ type: 'journal/add', payload: 'third' }))
+    return [code, twin.stream]
+  }, [second, third])
+  assert.deepEqual(codes, ['closed', third])
+  assert.deepEqual([await log(second), await log(third)], [[], ['third']])
+  await app.shows({ list: ['third'] })
+  assert.deepEqual(app.errors, [])
+  await app.page.context().close()
 })
