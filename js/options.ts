@@ -104,7 +104,9 @@ export function placeOf(given: { user?: string; stream?: string }, before?: Plac
   return { user, stream }
 }
 
-export const keyOf = (name: string, { user, stream }: Place) => [name || stream, user, stream].map(encodeURIComponent).join('/')
+/** Tells twins apart, and what is stored of them; without a place: a twin that is not open. */
+export const keyOf = (name: string, place?: Place) =>
+  (place ? [name || place.stream, place.user, place.stream] : [name]).map(encodeURIComponent).join('/')
 
 /** The options of a stream that is being opened. */
 export function optionsAt(settings: Settings, place: Place): Completed {
@@ -118,7 +120,7 @@ export function optionsNowhere(settings: Settings): Completed {
     throw twinError('not-open', 'no stream is open: give `stream` to createTwin, or call open({ stream }) first')
   }
   const nowhere = { url: undefined, memory: true, validate: refuse, coalesce: undefined }
-  return { ...optionsAt({ ...settings, ...nowhere }, { user: '', stream: '' }), key: encodeURIComponent(settings.name) }
+  return { ...optionsAt({ ...settings, ...nowhere }, { user: '', stream: '' }), key: keyOf(settings.name) }
 }
 
 function rule(sync: TwinOptions<any>['sync']): Completed['sync'] {

@@ -15,7 +15,7 @@ const twins = new Map<string, TwinObject>()
 export function createTwin<S, A extends { type: string } = { type: string }>(options: TwinOptions<S, A>): Twin<S, A> {
   const settings = complete(options)
   const place = options.stream === undefined ? undefined : placeOf(options)
-  const key = place ? keyOf(settings.name, place) : settings.name
+  const key = keyOf(settings.name, place)
   let twin = twins.get(key)
   // Another tab may have ended it, by `forget`.
   if (twin && !twin.isClosed) twin.replaceReducer(settings.reducer)

@@ -193,6 +193,17 @@ test('createTwin again, for hot reload: the same twin, where it is', async () =>
   assert.equal(again.stream, stream)
 })
 
+test('two twins are never one for what their names look like', async () => {
+  const stream = newStream()
+  const name = `app-${++names}`
+  const opened = twinOf({ name, stream })
+  // As the opened one's name, user and stream stand side by side.
+  const other = unopened({ name: `${name}//${encodeURIComponent(stream)}` })
+  assert.notEqual(other.twin, opened.twin)
+  await Promise.all([opened.twin.ready, other.twin.ready])
+  assert.deepEqual([opened.twin.stream, other.twin.stream], [stream, undefined])
+})
+
 test('bad input is refused, and changes nothing', async () => {
   assert.throws(() => createTwin({ url: null, reducer: state => state ?? {} }), twinError('bad-option', error => assert.match(error.message, /`name`/)))
   const stream = newStream()
