@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use twinstore_protocol::StreamIdError;
 use twinstore_server::ServerError;
-use twinstore_server::analysis::{DiffError, PastError};
+use twinstore_server::analysis::{DiffError, FilterError, PastError};
 use twinstore_server::fold::FoldError;
 use twinstore_server::log::{OpenError, ReadError};
 use twinstore_server::model::ModelError;
@@ -29,6 +29,8 @@ pub(crate) enum CliError {
     NoStream(String),
     #[error("the stream ends at {head}, there is no event {at}: name a place from 0 to {head}")]
     BeyondHead { at: u64, head: u64 },
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     #[error("{0}; try without --diff")]
     Diff(#[source] DiffError),
     #[error(transparent)]
@@ -86,7 +88,11 @@ impl CliError {
 
     fn code(&self) -> u8 {
         match self {
-            Self::Model(_) | Self::Stream { .. } | Self::NoFile | Self::BeyondHead { .. } => 2,
+            Self::Model(_)
+            | Self::Stream { .. }
+            | Self::Filter(_)
+            | Self::NoFile
+            | Self::BeyondHead { .. } => 2,
             Self::NoStream(_)
             | Self::Diff(_)
             | Self::Open(_)

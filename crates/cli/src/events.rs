@@ -5,13 +5,13 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use clap::Args;
-use twinstore_protocol::{Seq, StreamId};
-use twinstore_server::event::StoredEvent;
-use twinstore_server::limits;
-use twinstore_server::log::{Log, Page, SqliteLog};
+use twinstore_protocol::Seq;
+use twinstore_server::analysis::{Read, Reader};
+use twinstore_server::log::{Log, SqliteLog};
 
 use crate::error::CliError;
 use crate::store::{Store, stream};
+use crate::which::{self, Which};
 
 /// How often `--follow` looks for new events.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,16 +24,15 @@ pub(crate) struct Events {
     /// Where events are kept: sqlite:FILE.
     #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
     store: Store,
+    #[command(flatten)]
+    which: Which,
     /// Only events after this place.
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
-    after: u64,
-    /// Only events of actions of this type.
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
+    #[arg(long, value_name = "SEQ", conflicts_with = "from")]
+    after: Option<u64>,
     /// At most so many.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Go on with what is appended.
+    /// Go on with what is appended, until --limit or --to is reached.
     #[arg(long)]
     follow: bool,
 }
@@ -41,13 +40,21 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn run(&self) -> Result<(), CliError> {
         let stream = stream(&self.stream)?;
+        let mut filter = self.which.filter()?;
         let log = self.store.open_read_only()?;
-        if !self.follow && log.head(&stream)?.is_none() {
-            return Err(CliError::NoStream(self.stream.clone()));
+        if !self.follow {
+            let head = log.head(&stream)?.ok_or_else(|| CliError::NoStream(self.stream.clone()))?;
+            if filter.from > head.seq {
+                return Err(CliError::BeyondHead { at: filter.from.0, head: head.seq.0 });
+            }
         }
-        let mut tail = Tail { after: Seq(self.after), left: self.limit.unwrap_or(u64::MAX) };
+        if let Some(after) = self.after {
+            filter.from = Seq(after.saturating_add(1));
+        }
+        let reader = Reader::new(stream, filter);
+        let mut tail = Tail { reader, left: self.limit.unwrap_or(u64::MAX), told_missing: false };
         loop {
-            match tail.print(&log, &stream, self.kind.as_deref()) {
+            match tail.print(&log) {
                 Ok(true) if self.follow => sleep(LOOK),
                 Ok(_) => return Ok(()),
                 // Whoever read us has read enough.
@@ -61,42 +68,35 @@ impl Events {
 }
 
 struct Tail {
-    after: Seq,
+    reader: Reader,
     left: u64,
+    told_missing: bool,
 }
 
 impl Tail {
     /// Prints what is there; false: enough was printed.
-    fn print(
-        &mut self,
-        log: &SqliteLog,
-        stream: &StreamId,
-        kind: Option<&str>,
-    ) -> Result<bool, CliError> {
-        let page = Page { events: limits::PAGE_EVENTS, bytes: limits::PAGE_BYTES };
+    fn print(&mut self, log: &SqliteLog) -> Result<bool, CliError> {
         let write = |source| CliError::Io { what: "cannot write to stdout", source };
         let mut out = io::BufWriter::new(io::stdout().lock());
         while self.left > 0 {
-            let events = log.read(stream, self.after, page)?;
-            let Some(last) = events.last() else {
-                out.flush().map_err(write)?;
-                return Ok(true);
-            };
-            self.after = last.seq;
-            for event in events.iter().filter(|event| kind.is_none_or(|kind| event.kind == kind)) {
-                if self.left > 0 {
-                    writeln!(out, "{}", line(event)).map_err(write)?;
-                    self.left -= 1;
+            let events = match self.reader.page(log)? {
+                Read::Events { events, .. } => events,
+                Read::Head => {
+                    out.flush().map_err(write)?;
+                    return Ok(true);
                 }
+                Read::End => break,
+            };
+            if !self.told_missing && self.reader.missing().is_some() {
+                which::report(self.reader.missing());
+                self.told_missing = true;
+            }
+            for event in events.iter().take(usize::try_from(self.left).unwrap_or(usize::MAX)) {
+                writeln!(out, "{}", event.line()).map_err(write)?;
+                self.left -= 1;
             }
         }
         out.flush().map_err(write)?;
         Ok(false)
     }
-}
-
-/// An action keeps its client's own text, line breaks and all; a line here has none. In JSON they
-/// stand only between values.
-fn line(event: &StoredEvent) -> String {
-    event.whole().replace(['\n', '\r'], " ")
 }

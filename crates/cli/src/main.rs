@@ -7,6 +7,7 @@ mod progress;
 mod serve;
 mod state;
 mod store;
+mod which;
 
 use std::process::ExitCode;
 

@@ -125,6 +125,13 @@ impl StoredEvent {
         }
     }
 
+    /// [`StoredEvent::whole`] in one line. An action keeps its client's own text, line breaks and
+    /// all; in JSON they stand only between values.
+    #[must_use]
+    pub fn line(&self) -> String {
+        self.whole().replace(['\n', '\r'], " ")
+    }
+
     /// The action's text, of an accepted event.
     #[must_use]
     pub fn action(&self) -> Option<&str> {

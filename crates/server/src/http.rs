@@ -6,6 +6,8 @@
 mod analysis;
 mod events;
 mod files;
+mod follow;
+mod query;
 mod state;
 mod upgrade;
 

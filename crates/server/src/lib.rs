@@ -86,6 +86,7 @@ pub struct Server {
     www: Option<PathBuf>,
     sessions: AtomicU64,
     analyses: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
 
@@ -129,6 +130,7 @@ impl Server {
             www: options.www,
             sessions: AtomicU64::new(1),
             analyses: Arc::new(Semaphore::new(limits::ANALYSES)),
+            followers: Arc::new(Semaphore::new(limits::FOLLOWERS)),
             stopping: watch::Sender::new(false),
         }))
     }
@@ -162,6 +164,10 @@ impl Server {
 
     pub(crate) fn analyses(&self) -> &Arc<Semaphore> {
         &self.analyses
+    }
+
+    pub(crate) fn followers(&self) -> &Arc<Semaphore> {
+        &self.followers
     }
 
     pub(crate) fn next_session(&self) -> SessionId {

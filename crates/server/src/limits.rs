@@ -167,3 +167,12 @@ pub const ANALYSES: usize = 2;
 
 /// Bytes of a state that one `GET …/state?diff=` compares.
 pub const HTTP_DIFF_BYTES: usize = 8 << 20;
+
+/// Events that one `GET …/events` looks at; what it then has not found is asked for by another.
+pub const HTTP_SCAN_EVENTS: u64 = 100_000;
+
+/// Answers at once that follow a log.
+pub const FOLLOWERS: usize = 64;
+
+/// How often an answer that follows a log says something where nothing happens.
+pub const FOLLOW_BEAT: Duration = Duration::from_secs(20);

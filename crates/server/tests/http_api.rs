@@ -53,7 +53,10 @@ async fn a_refused_post_stores_nothing() {
     let (status, _) = server.http("POST", &format!("{S}/actions"), &"x".repeat(300 << 10)).await;
     assert_eq!(status, 413);
     let (_, events) = server.json("GET", &format!("{S}/events"), "").await;
-    assert_eq!(events, json!({ "stream": "o/x", "log": null, "head": 0, "events": [] }));
+    assert_eq!(
+        events,
+        json!({ "stream": "o/x", "log": null, "head": 0, "reached": 0, "events": [] })
+    );
     for _ in 0..2 {
         let (status, frames) =
             server.json("POST", &format!("{S}/actions"), &stamped(1).to_string()).await;

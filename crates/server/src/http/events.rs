@@ -1,83 +1,87 @@
-//! `GET /streams/S/events`: a page of the log, whole events, filtered by type.
+//! `GET /streams/S/events`: a page of the log, whole events, by filter; or with `follow=true` all
+//! of them and what is appended, line by line.
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
-use serde::Deserialize;
-use twinstore_protocol::{Seq, StreamId};
+use twinstore_protocol::StreamId;
 
-use super::{json_response, known};
+use super::query::{EventsQuery, Pairs};
+use super::{follow, json_response, known};
 use crate::Server;
+use crate::analysis::{Read, Reader};
 use crate::error::HttpError;
 use crate::event::{StoredEvent, json};
 use crate::limits;
-use crate::log::{Head, Log, Page, ReadError};
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Parameters {
-    #[serde(default)]
-    after: u64,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    limit: Option<usize>,
-}
+use crate::log::{Head, Log, ReadError};
 
 pub(super) async fn events(
     State(server): State<Arc<Server>>,
     Path(stream): Path<String>,
-    parameters: Result<Query<Parameters>, QueryRejection>,
+    pairs: Pairs,
 ) -> Result<Response, HttpError> {
     let stream = known(&server, &stream)?;
-    let Query(parameters) = parameters.map_err(|e| HttpError::bad_request(&e.body_text()))?;
-    let task = tokio::task::spawn_blocking(move || {
-        read(&**server.log(), &stream, &parameters).map(|found| body(&stream, &found))
-    });
-    match task.await {
+    let query = EventsQuery::read(pairs)?;
+    if query.follow {
+        let reader = Reader::new(stream.clone(), query.filter);
+        return follow::events(server, stream, reader, query.limit).await;
+    }
+    let read = move || found(&**server.log(), &stream, query).map(|found| found.body(&stream));
+    match tokio::task::spawn_blocking(read).await {
         Ok(Ok(body)) => Ok(json_response(body)),
-        Ok(Err(error)) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "events cannot be read");
-            Err(HttpError::internal())
-        }
+        Ok(Err(error)) => Err(unreadable(&error)),
         Err(_) => Err(HttpError::internal()),
     }
 }
 
+pub(super) fn unreadable(error: &ReadError) -> HttpError {
+    tracing::error!(error = error as &dyn std::error::Error, "events cannot be read");
+    HttpError::internal()
+}
+
 struct Found {
     head: Option<Head>,
+    /// The last place that was looked at: a next request goes on after it.
+    reached: u64,
     events: Vec<StoredEvent>,
 }
 
-fn read(log: &dyn Log, stream: &StreamId, parameters: &Parameters) -> Result<Found, ReadError> {
+fn found(log: &dyn Log, stream: &StreamId, query: EventsQuery) -> Result<Found, ReadError> {
     let head = log.head(stream)?;
-    let limit = parameters.limit.unwrap_or(100).min(limits::HTTP_EVENTS);
-    let page = Page { events: limits::PAGE_EVENTS, bytes: limits::PAGE_BYTES };
-    let mut events = Vec::new();
-    let (mut after, mut bytes) = (Seq(parameters.after), 0);
-    while events.len() < limit && bytes < limits::HTTP_EVENTS_BYTES {
-        let read = log.read(stream, after, page)?;
-        let Some(last) = read.last() else { break };
-        after = last.seq;
-        for event in read {
-            let wanted = parameters.kind.as_ref().is_none_or(|kind| *kind == event.kind);
-            if wanted && events.len() < limit {
-                bytes += event.body.len();
-                events.push(event);
-            }
-        }
+    let limit = query.limit.unwrap_or(100).min(limits::HTTP_EVENTS);
+    let mut reader = Reader::new(stream.clone(), query.filter);
+    let (mut found, mut bytes, mut looked) = (Vec::new(), 0, 0);
+    while found.len() < limit
+        && bytes < limits::HTTP_EVENTS_BYTES
+        && looked < limits::HTTP_SCAN_EVENTS
+    {
+        let Read::Events { events, looked_at } = reader.page(log)? else { break };
+        looked += looked_at;
+        bytes += events.iter().map(|event| event.body.len()).sum::<usize>();
+        found.extend(events);
     }
-    Ok(Found { head, events })
+    let cut = found.len() > limit;
+    found.truncate(limit);
+    // Of a page that was cut, what was left out comes next.
+    let reached = match found.last() {
+        Some(last) if cut => last.seq,
+        _ => reader.reached(),
+    };
+    Ok(Found { head, reached: reached.0, events: found })
 }
 
-fn body(stream: &StreamId, found: &Found) -> String {
-    let log = found.head.as_ref().map(|head| &head.log);
-    let head = found.head.as_ref().map_or(0, |head| head.seq.0);
-    let events: Vec<_> = found.events.iter().map(StoredEvent::whole).collect();
-    format!(
-        r#"{{"stream":{},"log":{},"head":{head},"events":[{}]}}"#,
-        json(stream),
-        json(&log),
-        events.join(",")
-    )
+impl Found {
+    fn body(&self, stream: &StreamId) -> String {
+        let log = self.head.as_ref().map(|head| &head.log);
+        let head = self.head.as_ref().map_or(0, |head| head.seq.0);
+        let events: Vec<_> = self.events.iter().map(StoredEvent::whole).collect();
+        format!(
+            r#"{{"stream":{},"log":{},"head":{head},"reached":{},"events":[{}]}}"#,
+            json(stream),
+            json(&log),
+            self.reached,
+            events.join(",")
+        )
+    }
 }
