@@ -1,22 +1,14 @@
 /** In Chromium: checksums are those of the server, and a reducer that reads the clock is caught and healed. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { at } from '../../scripts/lib/paths.mjs'
-import { startBackend } from './lib/backend.mjs'
-import { canonical, launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { canonical, openApp } from './lib/browser.mjs'
+import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend({ models: ['clock'] }), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ backend: { models: ['clock'] }, browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
 test('the sums of tests/checksums.json', async () => {
   const rows = JSON.parse(readFileSync(at('tests/checksums.json'), 'utf8'))
@@ -41,7 +33,7 @@ test('a reducer that reads the clock: found, told and healed, in the tab that le
   await Promise.all([one.offline(), two.offline()])
   await two.dispatch({ type: 'clock/add', payload: 'pending' })
   await backend.bringBack()
-  await say('theirs', stream)
+  await backend.post(stream, { type: 'clock/add', payload: 'theirs' })
   const told = app => until('it is told', async () => (await divergences(app)).length > 0, { seen: app.status })
   await Promise.all([told(one), told(two)])
   await Promise.all([one.settled(), two.settled()])
@@ -58,10 +50,3 @@ test('a reducer that reads the clock: found, told and healed, in the tab that le
 })
 
 const divergences = app => app.x(({ notices }) => notices.filter(({ name }) => name === 'diverged'))
-
-async function say(payload, stream) {
-  const answer = await fetch(`${backend.httpUrl}/streams/${encodeURIComponent(stream)}/actions`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ type: 'clock/add', payload }),
-  })
-  assert.ok(answer.ok, await answer.text())
-}

@@ -3,21 +3,13 @@
  * same, and each hears of its own actions.
  */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { startBackend } from './lib/backend.mjs'
-import { launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { test } from 'node:test'
+import { openApp } from './lib/browser.mjs'
+import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend({ models: ['journal', 'tally', 'salesOrder'] }), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ backend: { models: ['journal', 'tally', 'salesOrder'] }, browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
 const say = (app, ...all) => app.x((app, all) => void all.forEach(payload => app.store.dispatch({ type: 'journal/add', payload })), all)
 const role = async app => (await app.status()).role

@@ -2,7 +2,8 @@
  * What the end-to-end tests need of a backend, so that others than SQLite can run them later:
  *
  * `url` of the socket, `httpUrl` (null where there is none), `takeAway()` without a warning, `bringBack()` with the
- * same data at the same address, `events(stream)` and `state(stream)` as the backend holds them, `close()`.
+ * same data at the same address, `post(stream, action)` as another client, `events(stream)` and `state(stream)` as the
+ * backend holds them, `close()`.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -22,6 +23,9 @@ export const MODELS = {
   tally: 'tests/e2e/models/tally.js',
   clock: 'tests/e2e/models/clock.js',
 }
+
+/** In a backend's place: an address where none answers. */
+export const NOWHERE = { url: 'ws://127.0.0.1:9/sync' }
 
 /** The backend under test. `www`: a folder to serve; `batchMax`: the most actions in one commit. */
 export async function startBackend({ models = ['salesOrder', 'journal'], www, batchMax } = {}) {
@@ -60,6 +64,13 @@ export async function startBackend({ models = ['salesOrder', 'journal'], www, ba
     /** Stops it where it is, so that a test sees what happens before an answer; and lets it go on. */
     freeze: () => child.kill('SIGSTOP'),
     thaw: () => child.kill('SIGCONT'),
+    /** An action of another client, or a list of them; resolves with their frames when they are in the log. */
+    async post(stream, action) {
+      const answer = await fetch(`${httpUrl}/streams/${encodeURIComponent(stream)}/actions`, { method: 'POST', body: JSON.stringify(action) })
+      const frames = await answer.json()
+      if (!answer.ok) throw new Error(JSON.stringify(frames))
+      return frames
+    },
     /** All events, in the order of the log. */
     async events(stream) {
       const events = []

@@ -21,14 +21,7 @@ export async function startServer(models = ['orders']) {
     rmSync(folder, { recursive: true, force: true })
   })
   return Object.assign(backend, {
-    async remote(stream, action) {
-      const answer = await fetch(`${backend.httpUrl}/streams/${encodeURIComponent(stream)}/actions`, {
-        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(action),
-      })
-      const frames = await answer.json()
-      if (!answer.ok) throw new Error(JSON.stringify(frames))
-      return frames.at(-1).seq
-    },
+    remote: async (stream, action) => (await backend.post(stream, action)).at(-1).seq,
     types: async stream => (await backend.events(stream)).map(event => event.action.type),
   })
 }
