@@ -9,15 +9,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startBackend } from '../tests/e2e/lib/backend.mjs'
+import { NOWHERE, startBackend } from '../tests/e2e/lib/backend.mjs'
 import { openApp } from '../tests/e2e/lib/browser.mjs'
 import { startChromium } from '../tests/e2e/lib/chromium.mjs'
+import { readDatabase } from '../tests/e2e/lib/database.mjs'
 import { startSite } from '../tests/e2e/lib/site.mjs'
 import { until } from '../tests/e2e/lib/until.mjs'
 import { DEV, buildServer } from './build/server.mjs'
 import { main } from './lib/run.mjs'
 
-const NOWHERE = { url: 'ws://127.0.0.1:9/sync' }
 const AT_ONCE = 1_000
 /** `src/packs.js`. */
 const PACK = 256
@@ -67,7 +67,7 @@ async function fill(folder, site, first, end) {
   const browser = await startChromium(folder)
   const app = await open(browser, site)
   for (let from = first; from < end; from += AT_ONCE) await dispatch(app, from, Math.min(from + AT_ONCE, end))
-  await until('all is packed but for the last numbers', async () => (await app.x(countPacks)) >= Math.floor((end - first) / PACK), { deadlineMs: 60_000 })
+  await until('all is packed but for the last numbers', async () => (await readDatabase(app)).packs >= Math.floor((end - first) / PACK), { deadlineMs: 60_000 })
   await browser.close()
 }
 
@@ -77,16 +77,6 @@ function dispatch(app, from, to) {
     for (let n = from; n < to; n++) last = app.store.dispatch({ type: 'tally/add', payload: n })
     await app.twin.durable(last)
   }, { from, to })
-}
-
-/** In the page. */
-async function countPacks() {
-  const done = request => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: () => reject(request.error) }))
-  const [{ name }] = (await indexedDB.databases()).filter(({ name }) => name.startsWith('twinstore:'))
-  const db = await done(indexedDB.open(name))
-  const keys = await done(db.transaction('meta').objectStore('meta').getAllKeys())
-  db.close()
-  return keys.filter(([kind]) => kind === 'pack').length
 }
 
 async function boot(folder, site, actions, profile) {

@@ -4,7 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NOWHERE } from './lib/backend.mjs'
 import { openApp } from './lib/browser.mjs'
+import { putRows, readDatabase } from './lib/database.mjs'
 import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
@@ -16,28 +18,6 @@ const COMPACT_EVENTS = 1_000
 let backend, site, browser
 stage({ backend: { models: ['tally', 'journal'] }, browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
-const AWAY = { url: 'ws://127.0.0.1:9/sync' }
-
-/** Actions of a thin client, over HTTP. */
-async function post(stream, type, payloads) {
-  const actions = payloads.map(payload => ({ type, payload }))
-  const answer = await fetch(`${backend.httpUrl}/streams/${encodeURIComponent(stream)}/actions`, { method: 'POST', body: JSON.stringify(actions) })
-  assert.equal(answer.status, 200, await answer.text())
-}
-
-/** What the page's database holds of a stream: `{ outbox, events, state, log }`. With `log`: after that row was put. */
-const database = (app, stream, log) => app.page.evaluate(`(${async ({ stream, log }) => {
-  const { name } = (await indexedDB.databases()).find(({ name }) => name.includes(encodeURIComponent(stream)))
-  const result = request => new Promise((done, fail) => Object.assign(request, { onsuccess: () => done(request.result), onerror: () => fail(request.error) }))
-  const db = await result(indexedDB.open(name))
-  const stores = db.transaction(['outbox', 'events', 'meta'], log ? 'readwrite' : 'readonly')
-  if (log) await result(stores.objectStore('meta').put(log, 'log'))
-  const [outbox, events, stored, state] = await Promise.all([stores.objectStore('outbox').getAll(), stores.objectStore('events').getAll(),
-    stores.objectStore('meta').get('log'), stores.objectStore('meta').get('state')].map(part => part instanceof IDBRequest ? result(part) : part))
-  db.close()
-  return { outbox, events: events.flat(), log: stored, state }
-}})(${JSON.stringify({ stream, log })})`)
-
 const numbers = (from, to) => Array.from({ length: to - from }, (_, i) => from + i)
 
 test(`${EVENTS} events of others, as they come: at most ${COMPACT_EVENTS} and a frame are stored, and a start without a server shows all`, async () => {
@@ -47,10 +27,10 @@ test(`${EVENTS} events of others, as they come: at most ${COMPACT_EVENTS} and a 
   await app.online()
   let most = 0
   for (let from = 0; from < EVENTS; from += AT_ONCE) {
-    await post(stream, 'tally/add', numbers(from, from + AT_ONCE))
+    await backend.post(stream, numbers(from, from + AT_ONCE).map(payload => ({ type: 'tally/add', payload })))
     await app.until('they are folded', ({ cursor }) => cursor === from + AT_ONCE)
     const stored = await until('they are stored', async () => {
-      const stored = await database(app, stream)
+      const stored = await readDatabase(app)
       return stored.log?.cursor?.seq === from + AT_ONCE && stored
     })
     most = Math.max(most, stored.events.length)
@@ -72,11 +52,10 @@ test(`${EVENTS} actions of one's own: the same, and nothing is left in the outbo
     await app.x((app, numbers) => numbers.forEach(payload => app.store.dispatch({ type: 'tally/add', payload })), numbers(from, from + AT_ONCE))
     await app.settled()
   }
-  const { outbox, events, log, state } = await until('all is stored', async () => {
-    const stored = await database(app, stream)
-    return stored.log?.cursor?.seq === EVENTS && stored.outbox.length === 0 && stored
+  const { events, log, state } = await until('all is stored', async () => {
+    const stored = await readDatabase(app)
+    return stored.log?.cursor?.seq === EVENTS && stored.entries === 0 && stored
   })
-  assert.deepEqual(outbox, [])
   assert.ok(events.length <= COMPACT_EVENTS + AT_ONCE, `${events.length} events are stored`)
   assert.equal(state.count + events.length, EVENTS)
   assert.deepEqual(Object.values(log.settled), [EVENTS], 'one number for the one client')
@@ -86,7 +65,7 @@ test(`${EVENTS} actions of one's own: the same, and nothing is left in the outbo
 
 /** Without a server: what is shown comes from the disk. */
 async function startsRight(profile, stream) {
-  const app = await openApp(profile, site, { backend: AWAY, model: 'tally', stream })
+  const app = await openApp(profile, site, { backend: NOWHERE, model: 'tally', stream })
   await app.shows({ count: EVENTS, last: EVENTS - 1, strays: [] })
   assert.equal((await app.status()).cursor, EVENTS)
   assert.deepEqual(app.errors, [])
@@ -101,45 +80,38 @@ test('clients of long ago are forgotten once nothing of theirs is left; what the
   await first.x(app => void app.store.dispatch({ type: 'journal/add', payload: 'first' }))
   await first.settled()
   const { log } = await until('it is stored', async () => {
-    const stored = await database(first, stream)
+    const stored = await readDatabase(first)
     return Object.keys(stored.log?.settled ?? {}).length === 1 && stored
   })
   const [young] = Object.keys(log.settled)
   await first.page.close()
 
   // A page of last year left actions, and has others behind it.
-  const away = await openApp(profile, site, { backend: AWAY, model: 'journal', stream })
-  await leaveFrom(away, stream, '20200101-longago', ['old 1', 'old 2'])
-  await database(away, stream, { ...log, settled: { ...log.settled, '20200101-nothing': 9 } })
+  const away = await openApp(profile, site, { backend: NOWHERE, model: 'journal', stream })
+  await leaveFrom(away, '20200101-longago', ['old 1', 'old 2'])
+  await putRows(away, 'meta', [['log', { ...log, settled: { ...log.settled, '20200101-nothing': 9 } }]])
   await away.page.close()
 
-  const last = await openApp(profile, site, { backend: AWAY, model: 'journal', stream })
+  const last = await openApp(profile, site, { backend: NOWHERE, model: 'journal', stream })
   await last.shows({ list: ['first', 'old 1', 'old 2'] })
-  assert.equal((await database(last, stream)).outbox.length, 2, 'nobody prunes what has no verdict')
+  assert.equal((await readDatabase(last)).entries, 2, 'nobody prunes what has no verdict')
   await last.page.close()
 
   const again = await openApp(profile, site, { backend, model: 'journal', stream })
   await again.settled()
   assert.deepEqual((await backend.state(stream)).list, ['first', 'old 1', 'old 2'])
   const stored = await until('their verdicts are stored', async () => {
-    const stored = await database(again, stream)
-    return stored.outbox.length === 0 && stored
+    const stored = await readDatabase(again)
+    return stored.entries === 0 && stored
   })
   assert.deepEqual(Object.keys(stored.log.settled), [young])
   assert.deepEqual(again.errors, [])
   await profile.close()
 })
 
-/** Rows as a client's page leaves them. */
-const leaveFrom = (app, stream, client, payloads) => app.page.evaluate(`(${async ({ stream, client, payloads }) => {
-  const { name } = (await indexedDB.databases()).find(({ name }) => name.includes(encodeURIComponent(stream)))
-  const db = await new Promise(done => { indexedDB.open(name).onsuccess = event => done(event.target.result) })
-  const putting = db.transaction('outbox', 'readwrite')
-  payloads.forEach((payload, i) => {
-    const n = i + 1
-    const text = JSON.stringify({ type: 'journal/add', payload, meta: { twin: { id: `${client}/${n}`, at: n, client, n } } })
-    putting.objectStore('outbox').put({ client, n, from: n, order: n, schema: 1, bytes: text.length, text }, [client, n])
-  })
-  await new Promise(done => { putting.oncomplete = done })
-  db.close()
-}})(${JSON.stringify({ stream, client, payloads })})`)
+/** What a client's page leaves in the outbox. */
+const leaveFrom = (app, client, payloads) => putRows(app, 'outbox', payloads.map((payload, i) => {
+  const n = i + 1
+  const text = JSON.stringify({ type: 'journal/add', payload, meta: { twin: { id: `${client}/${n}`, at: n, client, n } } })
+  return [[client, n], { client, n, from: n, order: n, schema: 1, bytes: text.length, text }]
+}))

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openApp } from './lib/browser.mjs'
+import { readDatabase } from './lib/database.mjs'
 import { stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
@@ -10,20 +11,10 @@ const COUNT = 1_000
 let backend, site, browser
 stage({ browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
-/** How many entries and packs the database has. */
-const stored = app => app.x(async () => {
-  const [{ name }] = (await indexedDB.databases()).filter(({ name }) => name.startsWith('twinstore:'))
-  const done = request => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: () => reject(request.error) }))
-  const db = await done(indexedDB.open(name))
-  const reading = db.transaction(['outbox', 'meta'])
-  const [entries, keys] = await Promise.all([done(reading.objectStore('outbox').count()), done(reading.objectStore('meta').getAllKeys())])
-  db.close()
-  return { entries, packs: keys.filter(([kind]) => kind === 'pack').length }
-})
 const untilStored = (app, what) => until(`stored: ${JSON.stringify(what)}`, async () => {
-  const now = await stored(app)
+  const now = await readDatabase(app)
   return Object.keys(what).every(key => now[key] === what[key])
-}, { seen: () => stored(app) })
+}, { seen: () => readDatabase(app) })
 
 test(`${COUNT} actions wait: packed, shown after a start, one dropped, one edited, each sent once, in order`, async () => {
   const profile = await browser.newContext()

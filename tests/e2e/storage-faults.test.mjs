@@ -4,28 +4,18 @@
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { chromium } from 'playwright-core'
 import { findBrowser } from '../../scripts/setup/browser.mjs'
-import { startBackend } from './lib/backend.mjs'
-import { FLAGS, launch, openApp } from './lib/browser.mjs'
-import { startSite } from './lib/site.mjs'
+import { NOWHERE } from './lib/backend.mjs'
+import { FLAGS, openApp } from './lib/browser.mjs'
+import { deleteDatabases, inDatabase, putRows, readDatabase } from './lib/database.mjs'
+import { newFolder, removeFolder, stage } from './lib/stage.mjs'
 import { until } from './lib/until.mjs'
 
 let backend, site, browser
-before(async () => {
-  ;[backend, site, browser] = await Promise.all([startBackend(), startSite(), launch()])
-})
-after(async () => {
-  await browser.close()
-  site.close()
-  await backend.close()
-})
+stage({ browsers: 1 }, parts => ({ backend, site, browser } = parts))
 
-const AWAY = { url: 'ws://127.0.0.1:9/sync' }
 const texts = (who, count = 20) => Array.from({ length: count }, (_, i) => `${who} ${i}`)
 /** Random, since the database packs what repeats itself. */
 const large = text => `${text} ${randomBytes(22_500).toString('base64')}`
@@ -37,7 +27,7 @@ const notices = (app, name) => app.x((app, name) => app.notices.filter(notice =>
 async function world(stream, broken, profile) {
   profile ??= await browser.newContext()
   if (broken) await profile.addInitScript(broken)
-  const open = (away = false) => openApp(profile, site, { backend: away ? AWAY : backend, model: 'journal', stream })
+  const open = (away = false) => openApp(profile, site, { backend: away ? NOWHERE : backend, model: 'journal', stream })
   return { profile, open }
 }
 
@@ -111,7 +101,7 @@ test('the database is deleted under the open twin: opened anew, and all of the o
   await logHolds(online, stream, said)
   await deleteDatabases(online)
   await until('it is opened anew', async () => (await online.status()).storage === 'indexedDB')
-  await until('the state is stored again', async () => (await storedIn(online, 'meta', 'log'))?.cursor?.seq === said.length)
+  await until('the state is stored again', async () => (await readDatabase(online)).log?.cursor?.seq === said.length)
   const again = await open(true)
   assert.deepEqual((await again.state()).list, said)
 })
@@ -155,11 +145,11 @@ test('the handle is lost again and again: opened anew three times, then localSto
 test('the disk is full: localStorage takes the outbox over; that is full too: memory does', async t => {
   const stream = 'journal/full'
   // In a profile that is not on disk there are no quotas.
-  const folder = mkdtempSync(join(tmpdir(), 'twinstore-profile-'))
+  const folder = newFolder()
   const profile = await chromium.launchPersistentContext(folder, { executablePath: findBrowser().chromium, args: FLAGS })
   t.after(async () => {
     await profile.close()
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    removeFolder(folder)
   })
   const { open } = await world(stream, undefined, profile)
   const cdp = await profile.newCDPSession(await profile.newPage())
@@ -204,14 +194,14 @@ test('rows that cannot be read stay where they are, and hold up nothing', async 
   const app = await open(true)
   await say(app, ['first', 'second', 'third'])
   await durable(app)
-  const foreign = await app.x(damage)
+  const foreign = await inDatabase(app, damage)
   await app.reload()
   assert.deepEqual((await app.state()).list, ['first', 'third'])
   await app.page.close()
   const online = await open()
   await say(online, ['fourth'])
   await logHolds(online, stream, ['first', 'third', 'fourth'])
-  assert.equal((await storedIn(online, 'outbox')).length, foreign, 'all that could not be read is still there')
+  assert.equal((await readDatabase(online)).entries, foreign, 'all that could not be read is still there')
 })
 
 test('a log that cannot be read is taken from the server again', async () => {
@@ -221,11 +211,11 @@ test('a log that cannot be read is taken from the server again', async () => {
   await say(app, texts('said'))
   await app.settled()
   await app.page.close()
-  for (const log of ['text', { cursor: 5 }, { cursor: { log: '', seq: -1, chain: {} } }, undefined]) {
+  for (const log of [['text'], [{ cursor: 5 }], [{ cursor: { log: '', seq: -1, chain: {} } }], [null], []]) {
     const away = await open(true)
-    await put(away, 'meta', 'log', log)
+    await putRows(away, 'meta', [['log', ...log]])
     await away.reload()
-    await say(away, [`with ${JSON.stringify(log) ?? 'none'}`])
+    await say(away, [`with ${JSON.stringify(log)}`])
     await durable(away)
     await away.page.close()
     const online = await open()
@@ -234,53 +224,21 @@ test('a log that cannot be read is taken from the server again', async () => {
   }
   const online = await open()
   const list = (await backend.events(stream)).map(event => event.action.payload)
-  assert.equal(list.length, 24)
+  assert.equal(list.length, 25)
   await online.shows({ list })
 })
 
 /** In the page: one row of three is broken, and foreign ones are added. Gives how many cannot be read. */
-async function damage() {
-  const { name } = (await indexedDB.databases()).find(({ name }) => name.startsWith('twinstore:'))
-  const db = await new Promise(done => { indexedDB.open(name).onsuccess = event => done(event.target.result) })
+async function damage(db, { done, committed }) {
   const transaction = db.transaction('outbox', 'readwrite')
   const outbox = transaction.objectStore('outbox')
-  const rows = await new Promise(done => { outbox.getAll().onsuccess = event => done(event.target.result) })
-  const [first, second, third] = rows.sort((a, b) => a.n - b.n)
+  const [first, second, third] = (await done(outbox.getAll())).sort((a, b) => a.n - b.n)
   outbox.put({ ...second, text: second.text.slice(0, -5) }, [second.client, second.n])
   const action = text => JSON.stringify({ type: 'journal/add', payload: text })
   const foreign = [null, 'text', 7, [], {}, { text: '{}' }, new Date(), new Blob(['x']), { ...first, n: -1 }, { ...first, n: 0.5 }, { ...first, client: 5 },
     { ...first, client: 'no name', n: 90 }, { ...third, n: 91, order: 1e300 }, { ...third, n: 92, order: 'x' }, { ...third, n: 93, text: '"x"' },
     { ...third, n: 94, text: '{"type":5}' }, { ...third, n: 95, bytes: 1 }, { client: first.client, n: 96, text: action('x') }]
   foreign.forEach((row, i) => outbox.put(row, ['stranger', i]))
-  transaction.commit()
-  await new Promise(done => { transaction.oncomplete = done })
-  db.close()
+  await committed(transaction)
   return foreign.length + 1
 }
-
-const deleteDatabases = app => app.x(async () => {
-  for (const { name } of await indexedDB.databases()) await new Promise(done => {
-    const request = indexedDB.deleteDatabase(name)
-    request.onsuccess = request.onerror = done
-  })
-})
-
-const storedIn = (app, store, key) => app.x(async (app, [store, key]) => {
-  const { name } = (await indexedDB.databases()).find(({ name }) => name.startsWith('twinstore:'))
-  const db = await new Promise(done => { indexedDB.open(name).onsuccess = event => done(event.target.result) })
-  const objects = db.transaction(store).objectStore(store)
-  const request = key ? objects.get(key) : objects.getAllKeys()
-  const result = await new Promise(done => { request.onsuccess = () => done(request.result) })
-  db.close()
-  return result
-}, [store, key])
-
-const put = (app, store, key, value) => app.x(async (app, [store, key, value]) => {
-  const { name } = (await indexedDB.databases()).find(({ name }) => name.startsWith('twinstore:'))
-  const db = await new Promise(done => { indexedDB.open(name).onsuccess = event => done(event.target.result) })
-  const transaction = db.transaction(store, 'readwrite')
-  if (value === undefined) transaction.objectStore(store).delete(key)
-  else transaction.objectStore(store).put(value, key)
-  await new Promise(done => { transaction.oncomplete = done })
-  db.close()
-}, [store, key, value])
