@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use twinstore_protocol::StreamIdError;
 use twinstore_server::ServerError;
-use twinstore_server::analysis::{DiffError, FilterError, PastError};
+use twinstore_server::analysis::{CountError, DiffError, FilterError, PastError};
 use twinstore_server::fold::FoldError;
 use twinstore_server::log::{OpenError, ReadError};
 use twinstore_server::model::ModelError;
@@ -29,6 +29,8 @@ pub(crate) enum CliError {
     NoStream(String),
     #[error("the stream ends at {head}, there is no event {at}: name a place from 0 to {head}")]
     BeyondHead { at: u64, head: u64 },
+    #[error("it was stopped")]
+    Stopped,
     #[error(transparent)]
     Filter(#[from] FilterError),
     #[error("{0}; try without --diff")]
@@ -55,6 +57,16 @@ pub(crate) enum CliError {
     },
     #[error(transparent)]
     Server(#[from] ServerError),
+}
+
+impl From<CountError> for CliError {
+    fn from(error: CountError) -> Self {
+        match error {
+            CountError::NoStream { stream } => Self::NoStream(stream),
+            CountError::Read(error) => Self::Read(error),
+            CountError::Stopped => Self::Stopped,
+        }
+    }
 }
 
 impl From<PastError> for CliError {
@@ -94,6 +106,7 @@ impl CliError {
             | Self::NoFile
             | Self::BeyondHead { .. } => 2,
             Self::NoStream(_)
+            | Self::Stopped
             | Self::Diff(_)
             | Self::Open(_)
             | Self::Read(_)

@@ -3,9 +3,11 @@
 
 mod error;
 mod events;
+mod output;
 mod progress;
 mod serve;
 mod state;
+mod stats;
 mod store;
 mod which;
 
@@ -29,6 +31,8 @@ enum Command {
     Events(events::Events),
     /// Print a stream's state, or what differs between two of its states.
     State(state::State),
+    /// Count events, of a stream or of all.
+    Stats(stats::Stats),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Events(events) => events.run(),
         Command::State(state) => state.run(),
+        Command::Stats(stats) => stats.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

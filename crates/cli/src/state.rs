@@ -1,8 +1,6 @@
 //! `twinstore state`: a stream's state at its head or at any place, and what differs between two
 //! places, folded with the models kept in the store.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use serde_json::Value;
 use twinstore_protocol::Seq;
@@ -11,6 +9,7 @@ use twinstore_server::fold::FoldError;
 use twinstore_server::reducer::{QuickJs, ReducerError};
 
 use crate::error::CliError;
+use crate::output::{plain, print};
 use crate::progress::Progress;
 use crate::store::{Store, stream};
 
@@ -49,13 +48,7 @@ impl State {
             .map_err(|source| CliError::Io { what: "cannot start a thread", source })?;
         let panicked = || ReducerError::Engine { what: "fold", reason: "it panicked".to_owned() };
         let text = folding.join().map_err(|_| CliError::Fold(FoldError::from(panicked())))??;
-        match io::stdout().lock().write_all(text.as_bytes()) {
-            // Whoever read us has read enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => {
-                written.map_err(|source| CliError::Io { what: "cannot write to stdout", source })
-            }
-        }
+        print(&text)
     }
 
     fn text(&self) -> Result<String, CliError> {
@@ -86,7 +79,7 @@ fn as_list(differences: &[Difference]) -> String {
     let line = |difference: &Difference| {
         let path = match difference.path() {
             root if root.is_empty() => "(the whole state)".to_owned(),
-            path => path,
+            path => plain(&path),
         };
         match (&difference.before, difference.after()) {
             (None, Some(after)) => format!("+ {path}  {}\n", short(after)),
@@ -101,7 +94,7 @@ fn as_list(differences: &[Difference]) -> String {
 }
 
 fn short(value: &Value) -> String {
-    let text = value.to_string();
+    let text = plain(&value.to_string());
     match text.char_indices().nth(VALUE_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

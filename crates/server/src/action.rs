@@ -33,6 +33,8 @@ pub struct ActionText {
 /// What an action says of itself in `meta.twin`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
+    /// The action's name.
+    pub id: Option<String>,
     /// When it was dispatched, by its client's clock.
     pub at: Option<u64>,
     /// Who dispatched it.
@@ -75,9 +77,10 @@ impl ActionText {
     /// # Errors
     /// A [`Refusal`] where `meta` or `meta.twin` is there and not an object.
     pub fn stamped(&self, at: u64, client: &str, n: u64) -> Result<Self, Refusal> {
-        let client_json = serde_json::Value::from(client);
-        let id = serde_json::Value::from(format!("{client}-{n}"));
-        let fields = format!(r#""id":{id},"at":{at},"client":{client_json},"n":{n}"#);
+        let id = server_id(client, n);
+        let (id_json, client_json) =
+            (serde_json::Value::from(&*id), serde_json::Value::from(client));
+        let fields = format!(r#""id":{id_json},"at":{at},"client":{client_json},"n":{n}"#);
         let (object, fields) = match (&self.meta, &self.twin) {
             (_, Place::Object(twin)) => (twin.clone(), fields),
             (Place::Object(meta), Place::Absent) => {
@@ -89,7 +92,8 @@ impl ActionText {
             (Place::Other, _) => return Err(not_plain("`meta` is not an object".to_owned())),
             (_, Place::Other) => return Err(not_plain("`meta.twin` is not an object".to_owned())),
         };
-        let stamp = Stamp { at: Some(at), client: Some(client.to_owned()), n: Some(n) };
+        let stamp =
+            Stamp { id: Some(id), at: Some(at), client: Some(client.to_owned()), n: Some(n) };
         let text = insert_last(&self.text, &object, &fields);
         Ok(Self { text, stamp, ..self.clone() })
     }
@@ -114,16 +118,31 @@ impl ActionText {
 }
 
 impl Stamp {
+    /// Of an action that was taken once, under whatever limits.
+    #[must_use]
+    pub fn of(action: &str) -> Self {
+        let no_limits =
+            WireLimits { action_bytes: u32::MAX, action_depth: u32::MAX, ..WireLimits::DEFAULT };
+        ActionText::inspect(action, &no_limits).map(|text| text.stamp).unwrap_or_default()
+    }
+
     /// A stamp that cannot be read is none: it is only metadata here.
     fn read(text: &str) -> Self {
         let fields: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
         let field = |name| fields.get(name).map(|raw| raw.get());
+        let string = |name| field(name).and_then(|raw| serde_json::from_str(raw).ok());
         Self {
+            id: string("id"),
             at: field("at").and_then(whole),
-            client: field("client").and_then(|raw| serde_json::from_str(raw).ok()),
+            client: string("client"),
             n: field("n").and_then(whole),
         }
     }
+}
+
+/// The name of an action that the server stamped: a twin's are random.
+pub(crate) fn server_id(client: &str, n: u64) -> String {
+    format!("{client}-{n}")
 }
 
 /// A whole number as JavaScript writes it: `1e3` and `5.0` are whole, too.
@@ -361,7 +380,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(action.kind(), "ab");
-        let stamp = Stamp { at: Some(1000), client: Some("c".to_owned()), n: Some(5) };
+        let client = Some("c".to_owned());
+        let stamp = Stamp { id: None, at: Some(1000), client, n: Some(5) };
         assert_eq!(action.stamp(), &stamp);
     }
 

@@ -142,6 +142,12 @@ impl StoredEvent {
         self.body.get(start..self.body.len() - 1)
     }
 
+    /// The action's text, whatever its verdict.
+    #[must_use]
+    pub fn decided(&self) -> &str {
+        self.action().or(self.aside.as_deref()).unwrap_or_default()
+    }
+
     /// The first number it settles.
     #[must_use]
     pub fn first_n(&self) -> N {

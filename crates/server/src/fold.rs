@@ -2,9 +2,9 @@
 //!
 //! Keeps I9. Used by the worker when it starts, and for any place of the past (`analysis/past.rs`).
 
-use twinstore_protocol::{Seq, StreamId, WireLimits};
+use twinstore_protocol::{Seq, StreamId};
 
-use crate::action::ActionText;
+use crate::action::Stamp;
 use crate::event::StoredEvent;
 use crate::limits;
 use crate::log::{Log, Page, ReadError, Snapshot, StoredModel};
@@ -220,7 +220,5 @@ pub fn name_of(stream: &StreamId) -> &str {
 
 /// The time that an action's stamp names.
 pub(crate) fn stamped_at(action: &str) -> Option<u64> {
-    let no_limits =
-        WireLimits { action_bytes: u32::MAX, action_depth: u32::MAX, ..WireLimits::DEFAULT };
-    ActionText::inspect(action, &no_limits).ok()?.stamp().at
+    Stamp::of(action).at
 }

@@ -9,6 +9,7 @@ mod files;
 mod follow;
 mod query;
 mod state;
+mod stats;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub(crate) fn routes(server: Arc<Server>) -> Router {
         .route("/streams/{stream}/actions", post(actions))
         .route("/streams/{stream}/events", get(events::events))
         .route("/streams/{stream}/state", get(state::state))
+        .route("/streams/{stream}/stats", get(stats::of_stream))
+        .route("/stats", get(stats::of_all))
         .route("/streams/{stream}/records", get(records))
         .route("/streams/{stream}/records/{key}", get(record))
         .route("/healthz", get(|| async { "ok" }))

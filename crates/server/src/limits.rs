@@ -33,6 +33,8 @@ pub struct Limits {
     pub clients_cached: usize,
     /// Events that are folded for one `GET …/state?at=`.
     pub fold_events: u64,
+    /// Events that are counted for one `GET …/stats`.
+    pub stats_events: u64,
 }
 
 impl Limits {
@@ -50,6 +52,7 @@ impl Limits {
         rejections_listed: 100,
         clients_cached: 10_000,
         fold_events: 50_000,
+        stats_events: 1_000_000,
     };
 }
 
@@ -176,3 +179,12 @@ pub const FOLLOWERS: usize = 64;
 
 /// How often an answer that follows a log says something where nothing happens.
 pub const FOLLOW_BEAT: Duration = Duration::from_secs(20);
+
+/// Different types, clients, reasons and so on that statistics count each by itself.
+pub const STATS_KEYS: usize = 20_000;
+
+/// Characters of a type, a client or a reason that statistics tell apart.
+pub const STATS_KEY_CHARS: usize = 200;
+
+/// Streams in one page of their list.
+pub const PAGE_STREAMS: usize = 1_000;

@@ -57,3 +57,16 @@ async fn what_cannot_be_had_says_why() {
     refused("at=-1", 400, "bad-message", "at").await;
     assert_eq!(server.http("GET", &format!("{STATE}?at=3&diff=1"), "").await.0, 200);
 }
+
+#[tokio::test]
+async fn statistics_of_too_many_events_are_refused() {
+    let log = Arc::new(MemoryLog::new());
+    let server = serve_with(&[("o", ORDERS)], log, |options| options.limits.stats_events = 3).await;
+    act(&server, json!([create("1"), create("2"), create("3"), create("4")])).await;
+    for path in ["/stats", "/streams/o%2Fx/stats"] {
+        let (status, answer) = server.json("GET", path, "").await;
+        assert_eq!((status, &answer["error"]["code"]), (422, &json!("too-far")));
+        let (status, counted) = server.json("GET", &format!("{path}?from=2"), "").await;
+        assert_eq!((status, &counted["verdicts"]["accepted"]), (200, &json!(3)));
+    }
+}

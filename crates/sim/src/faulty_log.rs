@@ -107,6 +107,15 @@ impl Log for FaultyLog {
         done(self.write(append));
     }
 
+    fn streams(
+        &self,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<(StreamId, Seq)>, ReadError> {
+        self.may_fail("streams")?;
+        self.inner.streams(after, limit)
+    }
+
     fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
         self.may_fail("the head")?;
         self.inner.head(stream)

@@ -13,6 +13,9 @@ use crate::random;
 /// A query as it came; the same name may come more than once.
 pub(super) type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
+/// Rows of each table of statistics.
+const STATS_TOP: usize = 20;
+
 /// What a query about events says.
 #[derive(Debug, Default)]
 pub(super) struct EventsQuery {
@@ -22,6 +25,19 @@ pub(super) struct EventsQuery {
 }
 
 impl EventsQuery {
+    /// Reads a query for statistics: a filter, and how many rows a table has.
+    pub(super) fn read_stats(pairs: Pairs) -> Result<(Filter, usize), HttpError> {
+        let Query(pairs) = pairs.map_err(|e| HttpError::bad_request(&e.body_text()))?;
+        let (top, others): (Vec<_>, Vec<_>) =
+            pairs.into_iter().partition(|(name, _)| name == "top");
+        let top = top.last().map_or(Ok(STATS_TOP), |(name, text)| value(name, text))?;
+        let query = Self::read(Ok(Query(others)))?;
+        match query.follow || query.limit.is_some() {
+            true => Err(HttpError::bad_request("statistics have no `limit` and no `follow`")),
+            false => Ok((query.filter, top)),
+        }
+    }
+
     /// Reads a query. What is not known is refused: a filter that is misspelt must not show all.
     pub(super) fn read(pairs: Pairs) -> Result<Self, HttpError> {
         let Query(pairs) = pairs.map_err(|e| HttpError::bad_request(&e.body_text()))?;

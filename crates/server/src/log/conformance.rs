@@ -20,6 +20,7 @@ pub fn check(new: &dyn Fn() -> Box<dyn Log>) {
     a_page_ends_by_count_and_by_bytes(&*new());
     another_head_is_a_conflict(&*new());
     streams_do_not_meet(&*new());
+    streams_are_listed(&*new());
     clients_and_verdicts(&*new());
     records_follow_the_log(&*new());
     snapshots_are_found_by_place(&*new());
@@ -162,6 +163,25 @@ fn streams_do_not_meet(log: &dyn Log) {
     assert_eq!(log.head(&one.stream).unwrap().unwrap().seq, Seq(2));
     assert_eq!(log.read(&two.stream, Seq(0), ALL).unwrap().len(), 3);
     assert_eq!(log.last_n(&one.stream, &one.client).unwrap(), N(4));
+}
+
+fn streams_are_listed(log: &dyn Log) {
+    assert_eq!(log.streams(None, 9).unwrap(), []);
+    let samples = ["m/b", "m/a", "other/a"].map(Sample::new);
+    for (sample, events) in samples.iter().zip(1..) {
+        append(log, sample.append(events)).unwrap();
+    }
+    // A snapshot alone makes no stream.
+    let (seq, model, state) = (Seq(1), "h".to_owned(), "{}".to_owned());
+    log.put_snapshot(&Sample::new("m/none").stream, Snapshot { seq, model, state });
+    let names = |after: Option<&StreamId>, limit| {
+        let streams = log.streams(after, limit).unwrap();
+        streams.iter().map(|(id, head)| format!("{id} {}", head.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None, 9), ["m/a 2", "m/b 1", "other/a 3"]);
+    assert_eq!(names(None, 1), ["m/a 2"]);
+    assert_eq!(names(Some(&samples[1].stream), 9), ["m/b 1", "other/a 3"]);
+    assert_eq!(names(Some(&samples[2].stream), 9), [""; 0]);
 }
 
 fn clients_and_verdicts(log: &dyn Log) {

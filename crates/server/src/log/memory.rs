@@ -1,6 +1,7 @@
 //! A log in memory: for tests, trials and the simulator. Nothing survives the process.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
@@ -103,6 +104,18 @@ impl Log for MemoryLog {
     fn append(&self, append: Append, done: Done) {
         let outcome = self.lock().append(append);
         done(outcome);
+    }
+
+    fn streams(
+        &self,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<(StreamId, Seq)>, ReadError> {
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let inner = self.lock();
+        let streams = inner.streams.range::<StreamId, _>((begin, Bound::Unbounded));
+        let heads = streams.filter_map(|(id, s)| Some((id.clone(), s.head.as_ref()?.seq)));
+        Ok(heads.take(limit).collect())
     }
 
     fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {

@@ -152,6 +152,16 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// Writes all of it or nothing, and then says so.
     fn append(&self, append: Append, done: Done);
 
+    /// The streams that have events, with their heads: the first `limit` after that name.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn streams(
+        &self,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<(StreamId, Seq)>, ReadError>;
+
     /// Where the stream's log stands; `None`: it has no event.
     ///
     /// # Errors

@@ -12,7 +12,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, named_params, params};
-use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, RejectionRow, Seq, StreamId};
+use twinstore_protocol::{
+    Chain, ClientId, LogId, N, Rejection, RejectionRow, Seq, StreamId, StreamIdError,
+};
 
 use self::writer::Writer;
 use super::{
@@ -167,6 +169,22 @@ impl Log for SqliteLog {
             Some(writer) => writer.append(append, done),
             None => done(Err(super::AppendError::Failed("the store is open read-only".into()))),
         }
+    }
+
+    fn streams(
+        &self,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<(StreamId, Seq)>, ReadError> {
+        let named = self.read_with("streams", |c| {
+            let sql = "SELECT stream, head FROM twin_streams WHERE stream > ?1 AND head > 0 \
+                       ORDER BY stream LIMIT ?2";
+            let keys = params![after.map_or("", StreamId::as_str), int(limit as u64)];
+            collect(c, sql, keys, |row| Ok((row.get::<_, String>(0)?, Seq(uint(row, 1)?))))
+        })?;
+        let id = |(name, head): (String, Seq)| Ok((StreamId::parse(&name)?, head));
+        let error = |source: StreamIdError| ReadError { what: "streams", source: source.into() };
+        named.into_iter().map(id).collect::<Result<_, _>>().map_err(error)
     }
 
     fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
