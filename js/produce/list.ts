@@ -5,10 +5,10 @@
  * can, and put in their places at the end in another: that is where a reducer's time goes. Then an array's own methods can
  * work on all of them without a trap for each (`list-methods.ts`). A long list is treated as an object is.
  */
-import { AT_FIRST, change, copyBase, describe, type Draft, DRAFT, staysSame } from './draft.js'
+import { AT_FIRST, copyBase, describe, type Draft, DRAFT } from './draft.js'
 import { atOnce } from './list-methods.js'
 import { COLLECTION, hasOwn, isObject, kindOf, LEAF, type Node, PLAIN } from './kinds.js'
-import { makeDraft, makeProxy, member, plainTraps, set, whileOpen } from './object.js'
+import { makeDraft, makeProxy, member, plainTraps, put, set, whileOpen } from './object.js'
 
 const { getPrototypeOf, prototype: plain } = Object
 
@@ -69,15 +69,8 @@ function setElement(target: Target, key: PropertyKey, value: Node): true {
   const { elements } = draft
   if (elements === null || key === '__proto__') return set(draft, key, value)
   notePutBack(draft, value)
-  if (!draft.modified) {
-    if (staysSame(draft, key, value)) return true
-    change(draft)
-  }
   // In the end all elements are looked at, so that no place need be noted.
-  const copy = draft.now
-  const old = copy[key]
-  if (old === value ? value !== undefined || hasOwn.call(copy, key) : old !== old && value !== value) return true
-  copy[key] = value
+  put(draft, key, value)
   return true
 }
 

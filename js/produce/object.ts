@@ -58,15 +58,20 @@ export function member(draft: Draft, key: PropertyKey, value: Node): Node {
 
 export function set(draft: Draft, key: PropertyKey, value: Node): true {
   if (key === '__proto__' && key in draft.now) return setPrototype(value)
+  if (put(draft, key, value)) draft.places!.push(key, null, null)
+  return true
+}
+
+/** Writes a member. Whether something new lies there now. */
+export function put(draft: Draft, key: PropertyKey, value: Node): boolean {
   if (!draft.modified) {
-    if (staysSame(draft, key, value)) return true
+    if (staysSame(draft, key, value)) return false
     change(draft)
   }
   const copy = draft.now
   const old = copy[key]
-  if (old === value ? value !== undefined || hasOwn.call(copy, key) : old !== old && value !== value) return true
+  if (old === value ? value !== undefined || hasOwn.call(copy, key) : old !== old && value !== value) return false
   copy[key] = value
-  draft.places!.push(key, null, null)
   return true
 }
 
