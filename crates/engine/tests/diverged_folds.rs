@@ -9,15 +9,27 @@ use twinstore_protocol::Seq;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+/// A page that is as far as the server.
+fn with_an_event() -> (Server, Page) {
+    let mut server = Server::new();
+    server.append("b", 11);
+    let page = Page::online("a", &mut server);
+    (server, page)
+}
+
+/// Its state is another one than the server's from now on.
+fn lead_astray(page: &mut Page) {
+    page.visible.insert(page.confirmed.len(), 99);
+    page.confirmed.push(99);
+}
+
 fn diverged(now: u64, page: &mut Page) {
     page.feed(now, Input::FoldFailed(Seq(1)));
 }
 
 #[test]
 fn the_state_is_asked_for_and_taken() {
-    let mut server = Server::new();
-    server.append("b", 11);
-    let mut page = Page::online("a", &mut server);
+    let (mut server, mut page) = with_an_event();
     page.dispatch(0, 1);
     page.lose_sent();
     diverged(0, &mut page);
@@ -30,9 +42,7 @@ fn the_state_is_asked_for_and_taken() {
 
 #[test]
 fn an_answer_that_is_too_old_is_not_the_answer() {
-    let mut server = Server::new();
-    server.append("b", 11);
-    let mut page = Page::online("a", &mut server);
+    let (mut server, mut page) = with_an_event();
     let old = server.parts(&page.id.clone());
     server.append("b", 12);
     page.hear(0, &server);
@@ -82,11 +92,8 @@ fn ever_less_often_until_it_is_calm() {
 
 #[test]
 fn a_state_that_is_not_the_servers_is_found_and_healed() {
-    let mut server = Server::new();
-    server.append("b", 11);
-    let mut page = Page::online("a", &mut server);
-    page.confirmed.push(99);
-    page.visible.push(99);
+    let (mut server, mut page) = with_an_event();
+    lead_astray(&mut page);
     server.append("b", 12);
     page.dispatch(0, 1);
     page.lose_sent();
@@ -105,8 +112,7 @@ fn a_state_that_is_not_the_servers_is_found_and_healed() {
 fn one_lead_astray_by_its_own_actions_is_found_too() {
     let mut server = Server::new();
     let mut page = Page::online("a", &mut server);
-    page.confirmed.push(99);
-    page.visible.insert(0, 99);
+    lead_astray(&mut page);
     page.dispatch(0, 1);
     page.exchange(0, &mut server);
     assert_eq!(page.notices, ["confirmed 1 n1 seq1", "diverged seq1"]);
@@ -115,11 +121,8 @@ fn one_lead_astray_by_its_own_actions_is_found_too() {
 
 #[test]
 fn only_like_is_compared_with_like() {
-    let mut server = Server::new();
-    server.append("b", 11);
-    let mut page = Page::online("a", &mut server);
-    page.confirmed.push(99);
-    page.visible.push(99);
+    let (mut server, mut page) = with_an_event();
+    lead_astray(&mut page);
     server.append("b", 12);
     server.schema = 2;
     page.hear(0, &server);
@@ -128,11 +131,8 @@ fn only_like_is_compared_with_like() {
 
 #[test]
 fn who_lacks_no_event_compares_too() {
-    let mut server = Server::new();
-    server.append("b", 11);
-    let mut page = Page::online("a", &mut server);
-    page.confirmed.push(99);
-    page.visible.push(99);
+    let (mut server, mut page) = with_an_event();
+    lead_astray(&mut page);
     page.receive(0, server.nothing_new());
     assert_eq!(page.notices, ["diverged seq1"]);
     page.exchange(0, &mut server);
@@ -149,8 +149,7 @@ fn a_tab_that_follows_asks_its_leader_and_takes_what_that_passes_on() {
     page.feed(0, Input::Relayed { online: true, schema: 1 });
     page.feed(0, Input::Connected);
     assert_eq!(page.engine.status().link, LinkState::Online);
-    page.confirmed.push(99);
-    page.visible.push(99);
+    lead_astray(&mut page);
     let snapshot = server.parts(&page.id.clone());
     for part in snapshot.clone() {
         page.receive(0, part);
@@ -169,9 +168,7 @@ fn a_tab_that_follows_asks_its_leader_and_takes_what_that_passes_on() {
 
 #[test]
 fn offline_it_is_asked_when_the_link_is_back() {
-    let mut server = Server::new();
-    server.append("b", 11);
-    let mut page = Page::online("a", &mut server);
+    let (mut server, mut page) = with_an_event();
     page.feed(0, Input::Disconnected);
     page.lose_sent();
     diverged(0, &mut page);
@@ -185,9 +182,7 @@ fn offline_it_is_asked_when_the_link_is_back() {
 
 #[test]
 fn a_link_lost_before_the_answer_does_not_lose_the_question() {
-    let mut server = Server::new();
-    server.append("b", 11);
-    let mut page = Page::online("a", &mut server);
+    let (mut server, mut page) = with_an_event();
     diverged(0, &mut page);
     page.cut(0);
     page.reconnect(1, &mut server);
