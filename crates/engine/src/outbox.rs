@@ -189,12 +189,13 @@ impl<A: Clone> Outbox<A> {
         self.list.iter().filter(|p| p.is_shown())
     }
 
-    /// The numbers of a client's actions up to `n`, without those held.
+    /// The numbers of a client's actions up to `n`, without those held. What is kept for its verdict alone hears
+    /// it as the answer to its own push: a snapshot may have been asked for before it was here.
     pub(crate) fn up_to(&self, client: Client, n: N) -> Vec<Id> {
         let mut ids = Vec::new();
         for pending in &self.list {
             let id = pending.entry.id;
-            if id.client == client && id.n <= n && !pending.is_held() {
+            if id.client == client && id.n <= n && !pending.is_held() && !pending.included {
                 ids.push(id);
             }
         }

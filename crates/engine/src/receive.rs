@@ -126,6 +126,12 @@ impl<A: Clone> Engine<A> {
             return self.pull();
         }
         let end = Seq(frame.after.0.saturating_add(frame.events.len() as u64));
+        // I2: our place in another history, of a server that was restored.
+        let own = self.cursor.as_ref();
+        let here = |e: &Event<A>| own.is_some_and(|own| own.seq == e.seq && own.chain != e.chain);
+        if frame.events.iter().any(here) {
+            return self.pull();
+        }
         let twice = planted::is(Bug::EventsTwice) && frame.after < place;
         let fresh: Vec<_> = frame.events.into_iter().filter(|e| e.seq > place || twice).collect();
         let Some(last) = fresh.last() else {

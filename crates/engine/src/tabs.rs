@@ -66,8 +66,9 @@ impl<A: Clone> Engine<A> {
             self.head = Seq(0);
         }
         self.learn_stored(&stored);
-        self.let_go(&stored.entries);
+        // What is written below is written as it stands on disk.
         self.refresh(&stored.entries);
+        self.let_go(&stored.entries, anew);
         self.take_in(stored.entries);
         if anew || (same && self.is_behind(stored.cursor.as_ref())) {
             self.cursor = stored.cursor;
@@ -94,16 +95,20 @@ impl<A: Clone> Engine<A> {
 
     fn is_behind(&self, stored: Option<&Cursor>) -> bool {
         match (&self.cursor, stored) {
-            (Some(own), Some(stored)) => own.log != stored.log || own.seq < stored.seq,
+            (Some(own), Some(stored)) => {
+                // The same place in another history: of a server that was restored.
+                let other = own.seq == stored.seq && own.chain != stored.chain && !self.leads;
+                own.log != stored.log || own.seq < stored.seq || other
+            }
             (None, stored) => stored.is_some(),
             (Some(_), None) => false,
         }
     }
 
     /// What storage no longer holds is done, as its own tab was told. An own action without a verdict is stored
-    /// anew: whoever sends it gets the verdict that it has, and it is not shown beside what it led to. What was
-    /// held another tab has dropped.
-    fn let_go(&mut self, stored: &[Entry<A>]) {
+    /// anew: whoever sends it gets the verdict that it has, and it is not shown beside what it led to; but held, where
+    /// that was a verdict of a server that was reset. What was held another tab has dropped.
+    fn let_go(&mut self, stored: &[Entry<A>], reset: bool) {
         let mut gone = Vec::new();
         let mut at = 0;
         for Pending { entry, .. } in self.outbox.iter().filter(|p| p.stored) {
@@ -119,6 +124,10 @@ impl<A: Clone> Engine<A> {
         let settled = self.clients.settled(Client::OWN);
         let mut entries = Vec::new();
         for id in gone {
+            if reset && id.client == Client::OWN && self.hold(id, HeldReason::Reset) {
+                entries.extend(self.outbox.find(id).map(|own| own.entry.clone()));
+                continue;
+            }
             match self.outbox.find_mut(id) {
                 Some(own) if id.client == Client::OWN && !own.is_held() => {
                     own.included = id.n <= settled;
@@ -137,24 +146,28 @@ impl<A: Clone> Engine<A> {
         }
     }
 
-    /// What another tab made of entries: it edited its own, or the leader holds one.
+    /// What another tab made of entries: it edited its own, dropped one before them, or the leader holds one.
     fn refresh(&mut self, stored: &[Entry<A>]) {
         let mut held = Vec::new();
         let mut at = 0;
-        let queued = |p: &&mut Pending<A>| p.stored && p.progress == Progress::Queued;
-        for pending in self.outbox.iter_mut().filter(queued) {
+        for pending in self.outbox.iter_mut().filter(|p| p.stored) {
+            let queued = pending.progress == Progress::Queued;
             let entry = &mut pending.entry;
             while stored.get(at).is_some_and(|e| e.order < entry.order) {
                 at += 1;
             }
             let mut here = stored.iter().skip(at).take_while(|e| e.order == entry.order);
             let Some(news) = here.find(|e| e.id == entry.id) else { continue };
-            if let Some(reason) = news.held {
+            if let Some(reason) = news.held.filter(|_| queued) {
                 held.push((entry.id, reason));
-            } else if entry.id.client != Client::OWN {
+            }
+            // A held one's numbers too: what is behind it waits for those that are missing.
+            if entry.id.client != Client::OWN {
                 entry.from = news.from;
-                entry.bytes = news.bytes;
-                entry.action = news.action.clone();
+                if queued && news.held.is_none() {
+                    entry.bytes = news.bytes;
+                    entry.action = news.action.clone();
+                }
             }
         }
         self.outbox.weigh();

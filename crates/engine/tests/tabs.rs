@@ -5,7 +5,7 @@ mod common;
 
 use common::{Action, Disk, Page, Server};
 use twinstore_engine::wire::Incoming;
-use twinstore_engine::{Id, Input, InputError, LinkState, Progress};
+use twinstore_engine::{Entry, HeldReason, Id, Input, InputError, LinkState, Progress};
 use twinstore_protocol::{N, Seq};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -294,7 +294,7 @@ fn a_number_that_is_held_is_not_waited_for() {
     }
     tabs.exchange(10);
     assert_eq!(tabs.server.state(), [2]);
-    assert_eq!(tabs.leader.progress(), [Progress::Held(twinstore_engine::HeldReason::TooLarge)]);
+    assert_eq!(tabs.leader.progress(), [Progress::Held(HeldReason::TooLarge)]);
 }
 
 #[test]
@@ -491,4 +491,83 @@ fn who_follows_goes_along_when_the_leader_meets_a_server_that_was_restored() {
     tabs.exchange(1_020);
     assert_eq!(tabs.server.state(), [1, 4]);
     assert_eq!((&tabs.leader.visible, &tabs.follower.visible), (&vec![1, 4], &vec![1, 4]));
+}
+
+/// Changes a client's entry where it lies.
+fn change(page: &mut Page, client: &str, n: u64, work: impl FnOnce(&mut Entry<common::Value>)) {
+    let mut entries = page.disk.entries.iter_mut();
+    let found = entries.find(|(name, entry)| name.as_str() == client && entry.id.n == N(n));
+    work(&mut found.expect("an entry").1);
+}
+
+fn lose(page: &mut Page, client: &str, n: u64) {
+    page.disk.entries.retain(|(name, entry)| name.as_str() != client || entry.id.n != N(n));
+}
+
+#[test]
+fn what_the_disk_lost_while_the_server_was_reset_is_held() {
+    let mut page = Page::following("b", Disk::default());
+    page.dispatch(10, 1);
+    // Another tab had it settled, by a server that was reset then.
+    page.disk = Disk { base: Some(vec![22]), epoch: 7, ..Disk::default() };
+    reread(&mut page, 20);
+    assert_eq!(page.visible, [22]);
+    assert_eq!(page.progress(), [Progress::Held(HeldReason::Reset)]);
+    assert_eq!(page.disk.entries[0].1.held, Some(HeldReason::Reset), "and on disk");
+    assert_eq!(page.notices, ["held 1 n1 reset"]);
+}
+
+#[test]
+fn numbers_that_a_held_action_settles_since_are_not_waited_for() {
+    let mut tabs = Tabs::offline();
+    for (now, action) in [(10, 1), (20, 2), (30, 3)] {
+        tabs.follower_says(now, action);
+    }
+    for n in [1, 2, 3] {
+        change(&mut tabs.leader, "b", n, |entry| entry.held = Some(HeldReason::NotPlain));
+    }
+    tabs.leader_rereads(40);
+    tabs.follower_rereads(40);
+    // Its tab drops the second.
+    lose(&mut tabs.leader, "b", 2);
+    change(&mut tabs.leader, "b", 3, |entry| entry.from = N(2));
+    tabs.leader_rereads(50);
+    tabs.follower.disk = tabs.leader.disk.clone();
+    tabs.follower_rereads(55);
+    tabs.follower_says(60, 4);
+    tabs.connect(70);
+    assert_eq!(tabs.server.state(), [4]);
+}
+
+#[test]
+fn what_is_held_on_disk_is_written_as_held() {
+    let mut page = Page::following("b", Disk::default());
+    page.dispatch_all(10, [1, 2]);
+    change(&mut page, "b", 1, |entry| entry.held = Some(HeldReason::Reset));
+    reread(&mut page, 20);
+    // The leader holds the second too, and drops the first.
+    lose(&mut page, "b", 1);
+    change(&mut page, "b", 2, |entry| entry.held = Some(HeldReason::Reset));
+    reread(&mut page, 30);
+    let entry = &page.disk.entries[0].1;
+    assert_eq!((entry.from, entry.held), (N(1), Some(HeldReason::Reset)));
+}
+
+#[test]
+fn a_snapshot_is_no_verdict_on_what_was_stored_anew() {
+    let mut tabs = Tabs::online();
+    let rejected = 1_001;
+    assert!(common::rejected(rejected));
+    tabs.follower_says(10, rejected);
+    let entries = tabs.follower.disk.entries.clone();
+    tabs.exchange(20);
+    // The follower missed the verdict, and stores its action anew; meanwhile a snapshot comes that was asked for before.
+    tabs.follower.disk.entries = entries;
+    tabs.tell_leader(30);
+    for frame in tabs.server.parts(&tabs.follower.id) {
+        tabs.leader.receive(40, frame);
+    }
+    assert_eq!(tabs.leader.disk.entries.len(), 1, "it still waits for its own");
+    tabs.exchange(50);
+    assert!(tabs.leader.disk.entries.is_empty());
 }
