@@ -4,8 +4,9 @@
  *
  * - an entry: `{ client, n, from, order, schema, bytes, text, held? }`, `text` being the action as JSON
  * - an event: `{ seq, action }`, in lists by frame
- * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n }, epoch, passed, count }`, `passed` being what was settled in epochs before, and `count`
- *   how many events stand behind the state
+ * - the state: `{ state, base }`, `base` being a name of its place
+ * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n }, epoch, passed, base, count }`, `passed` being what was settled in epochs before, `base`
+ *   the state that it begins with, and `count` how many events stand behind that: of writes that follow on each other one may have failed
  */
 import { actionOf, mergedAction, textOf, weigh } from './web.js'
 
@@ -89,14 +90,19 @@ export class Change {
 
   /** Whether it is about the log, which one tab alone may write. */
   get isLog() {
-    return this.cursor !== undefined || this.state !== undefined || Object.keys(this.settled).length > 0
+    return this.moves || Object.keys(this.settled).length > 0
+  }
+
+  /** Whether it brings events or a state. */
+  get moves() {
+    return this.cursor !== undefined || this.state !== undefined
   }
 }
 
 /** Clients that were made longer ago, and have nothing stored, are forgotten. */
 const CLIENT_DAYS = 60
 
-/** The log's row after a change. `moved`: it leads further than what was stored, with the events or the state that come with it. */
+/** The log's row after a change, and its state. `moved`: it leads further than what was stored, with the events or the state that come with it. */
 export function logAfter(row, change) {
   const known = row?.cursor
   const { after, before: chain, cursor, state } = change
@@ -113,8 +119,10 @@ export function logAfter(row, change) {
   for (const [client, n] of [...Object.entries(before ?? {}), ...Object.entries(change.settled)]) {
     if (!(client < oldest)) settled[client] = Math.max(n, settled[client] ?? 0)
   }
-  const count = state === undefined || !moved ? (row?.count ?? 0) + (moved ? change.events.length : 0) : 0
-  return { moved, row: { cursor: moved ? cursor : known, settled, epoch, passed, count } }
+  const replaced = state !== undefined && moved
+  const base = replaced ? `${epoch}/${cursor?.chain ?? ''}` : row?.base
+  const count = replaced ? 0 : (row?.count ?? 0) + (moved ? change.events.length : 0)
+  return { moved, row: { cursor: moved ? cursor : known, settled, epoch, passed, base, count }, state: { state, base } }
 }
 
 /** What was read, in order: entries each once, the log, and the rows that are none. */
@@ -122,13 +130,13 @@ export class Stored {
   /** Rows that were read one by one. */
   unpacked = []
 
-  constructor(rows, events, log, state) {
+  constructor(rows, events, log, base) {
     this.events = events.flat()
     this.log = log
-    this.state = state
+    this.state = base?.state
     this.rows = []
     this.broken = []
-    if (!this.#isLog()) {
+    if (log?.base !== base?.base || !this.#isLog()) {
       // The server has all of it.
       this.broken.push(log)
       this.events = []
@@ -260,16 +268,32 @@ export function clientsOf(keys, prefix) {
   return [...new Set([...keys.map(([client]) => client), ...localKeys(prefix).map(key => key.slice(prefix.length).split('/')[0])])]
 }
 
+/** A client writes no bursts any more once another of its rows is written here. */
+const spreadClients = new Set()
+
+/** Gives each entry of a client's bursts a line of its own: else writing the first again would take the others. */
+function spread(journal, client) {
+  const lines = `${journal}${client}/`
+  if (spreadClients.has(lines)) return
+  for (const line of localKeys(lines)) {
+    const [first, ...others] = [local(line)].flat()
+    for (const row of others) if (isCount(row?.n)) disk().setItem(`${lines}${row.n}`, JSON.stringify([row]))
+    if (others.length > 0) disk().setItem(line, JSON.stringify([first]))
+  }
+  spreadClients.add(lines)
+}
+
 /** A change, in localStorage. Throws where it is full. */
 export function changeLocal(journal, prefix, change) {
   const store = disk()
+  for (const { client } of change.rows) spread(journal, client)
   for (const row of change.rows) store.setItem(`${journal}${name(row)}`, JSON.stringify([row]))
   unjournal(journal, change.gone)
   if (!change.isLog) return
-  const { moved, row } = logAfter(local(`${prefix}log`), change)
+  const { moved, row, state } = logAfter(local(`${prefix}log`), change)
   if (moved && change.state !== undefined) {
     // With its place: a page that dies before the last of these lines leaves a state that is newer than the log's row.
-    store.setItem(`${prefix}state`, JSON.stringify({ state: change.state, row }))
+    store.setItem(`${prefix}state`, JSON.stringify({ ...state, row }))
     for (const key of localKeys(`${prefix}event`)) store.removeItem(key)
   }
   if (moved && change.events.length > 0) store.setItem(`${prefix}event/${String(change.events[0].seq).padStart(16, '0')}`, JSON.stringify(change.events))
@@ -282,9 +306,9 @@ export function storedLocal(journal, prefix) {
   const base = local(`${prefix}state`)
   const log = local(`${prefix}log`)
   const beyond = ({ epoch, cursor }) => epoch !== log?.epoch || !((cursor?.seq ?? 0) <= (log?.cursor?.seq ?? 0))
-  if (base?.row && beyond(base.row)) return new Stored(rows, [], base.row, base.state)
+  if (base?.row && beyond(base.row)) return new Stored(rows, [], base.row, base)
   const events = localKeys(`${prefix}event`).sort().map(key => local(key, []))
-  const stored = new Stored(rows, events, log, base?.state)
+  const stored = new Stored(rows, events, log, base)
   // What does not belong together would keep out what the server says now.
   if (!stored.log) removeLocal([`${prefix}log`, `${prefix}state`, ...localKeys(`${prefix}event`)])
   return stored

@@ -257,7 +257,7 @@ impl Stores {
         if after.get("moved").is_truthy() {
             if !change.state().is_undefined() {
                 self.events.clear()?;
-                self.meta.put_with_key(&change.state(), &"state".into())?;
+                self.meta.put_with_key(&after.get("state"), &"state".into())?;
             }
             let events = change.events();
             if let Some(first) = Fields::of(&events.get(0)) {

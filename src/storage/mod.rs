@@ -182,7 +182,8 @@ impl Storage {
 
     /// Performs a change, in one transaction.
     pub(crate) fn write(self: &Rc<Self>, change: Change) {
-        if !change.is_log() {
+        // What was done before may stand in a journal that nobody puts into the database any more.
+        if !change.moves() {
             self.journal.remove_entries(&change.gone());
         }
         if self.is_opening() {

@@ -58,15 +58,18 @@ extern "C" {
     /// It is about the log.
     #[wasm_bindgen(method, getter, js_name = isLog)]
     pub(super) fn is_log(this: &Change) -> bool;
+    /// It brings events or a state.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn moves(this: &Change) -> bool;
 
-    /// The log's row after a change, and whether it moved.
+    /// The log's row after a change, its state, and whether it moved.
     #[wasm_bindgen(js_name = logAfter)]
     pub(super) fn log_after(row: &JsValue, change: &Change) -> Fields;
 
     /// Everything that was stored.
     pub(crate) type Stored;
     #[wasm_bindgen(constructor)]
-    pub(super) fn of(rows: &JsValue, events: &JsValue, log: &JsValue, state: &JsValue) -> Stored;
+    pub(super) fn of(rows: &JsValue, events: &JsValue, log: &JsValue, base: &JsValue) -> Stored;
     #[wasm_bindgen(method)]
     pub(super) fn add(this: &Stored, rows: &JsValue);
     #[wasm_bindgen(method, getter, js_name = rows)]

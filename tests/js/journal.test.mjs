@@ -1,6 +1,6 @@
 /** The journal in localStorage: what is taken out of a burst takes nobody else with it; what does not belong together goes. */
 import { beforeEach, test } from 'node:test'
-import { Change, changeLocal, journalOf, storedLocal, unjournal } from '../../src/rows.js'
+import { Change, Stored, changeLocal, journalOf, logAfter, storedLocal, unjournal } from '../../src/rows.js'
 import { assert } from './lib/rig.mjs'
 
 const client = '20261101-aaaaaaaaaaaaaaaa'
@@ -38,6 +38,17 @@ test('where localStorage is the home, a verdict on one of a burst leaves the oth
   assert.deepEqual(numbers(), [3, 4])
 })
 
+test('where localStorage is the home, what becomes of one of a burst leaves the others as they are', () => {
+  line(2, 3, 4)
+  for (const n of [2, 3]) {
+    const change = new Change()
+    change.put(client, n, n, n, 1, 99, 'not-plain', { type: 'said' })
+    changeLocal('j:', 'p:', change)
+  }
+  const rows = journalOf('j:', [client], true)[1].sort((a, b) => a.n - b.n)
+  assert.deepEqual(rows.map(({ n, held }) => [n, held]), [[2, 'not-plain'], [3, 'not-plain'], [4, undefined]])
+})
+
 test('a line that is none is left alone', () => {
   for (const text of ['no JSON', 'null', '7', '{}']) {
     items.set(`j:${client}/1`, text)
@@ -57,4 +68,24 @@ test('a log whose parts do not belong together makes room for what the server sa
   changeLocal('j:', 'p:', change)
   const { log, state, events } = storedLocal('j:', 'p:')
   assert.deepEqual([log.cursor.seq, state, events], [4, { list: [] }, []])
+})
+
+test('events behind a state that was never written are none of the one that is there', () => {
+  const at = (seq, chain) => {
+    const change = new Change()
+    change.stand(seq, 'l', seq, chain)
+    change.standIn({ list: [seq] }, 0, true)
+    return change
+  }
+  const next = new Change()
+  next.stand(5, 'l', 6, 'f', 'e')
+  next.event(6, { type: 'said' })
+
+  const first = logAfter(undefined, at(0, ''))
+  const second = logAfter(first.row, at(5, 'e'))
+  const third = logAfter(second.row, next)
+  assert.deepEqual(new Stored([], [next.events], third.row, second.state).events.map(({ seq }) => seq), [6])
+  // The second write failed, and the third did not: as many events as there should be, and of another state.
+  const stored = new Stored([], [next.events], third.row, first.state)
+  assert.deepEqual([stored.log, stored.state, stored.events, stored.broken.length], [undefined, undefined, [], 1])
 })

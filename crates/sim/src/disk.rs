@@ -11,7 +11,7 @@ use twinstore_protocol::{ClientId, Seq};
 
 use crate::dice::Dice;
 use crate::model::State;
-use crate::rows::{Change, Key, LogRow, Row, Stored, log_after};
+use crate::rows::{Base, Change, Key, LogRow, Row, Stored, log_after};
 use crate::tab::Wanted;
 use crate::wire::Item;
 
@@ -22,7 +22,7 @@ pub(crate) struct Tables {
     /// Rows that cannot be decoded: they stay, and are nobody's.
     pub(crate) torn: BTreeSet<Key>,
     events: BTreeMap<Seq, Vec<StoredEvent<Item>>>,
-    state: Option<State>,
+    state: Option<(State, Option<Base>)>,
     log: Option<LogRow>,
     /// The last term in which a tab led.
     term: u64,
@@ -117,7 +117,9 @@ impl Disk {
         if let (Some((_, after)), Some(before), true) =
             (&work.log, &self.tables.log, work.change.is_log() && !shared)
         {
-            let back = after.is_behind(before) && !after.is_of_another(before);
+            // What does not belong together is worth nothing.
+            let known = self.tables.read().log.is_some();
+            let back = known && after.is_behind(before) && !after.is_of_another(before);
             assert!(!back, "I2: what is stored went back from {before:?} to {after:?}");
         }
         self.tables.perform(&work);
@@ -197,7 +199,7 @@ impl Tables {
             rows: Vec::new(),
             events: self.events.values().flatten().cloned().collect(),
             log: self.log.clone(),
-            state: self.state,
+            state: self.state.clone(),
         };
         stored.add(self.outbox.values().cloned().collect());
         stored
@@ -222,7 +224,7 @@ impl Tables {
             if moved {
                 if let Some(state) = change.state {
                     self.events.clear();
-                    self.state = Some(state);
+                    self.state = Some((state, log.base()));
                 }
                 if let Some(first) = change.events.first() {
                     self.events.insert(first.seq, change.events.clone());

@@ -81,8 +81,25 @@ impl LocalStorage {
         self.items.journal.values().flatten().any(|row| row.key() == *key)
     }
 
+    /// Gives each entry of a client's bursts a line of its own. False: it is full.
+    fn spread(&mut self, client: &ClientId) -> bool {
+        let lines = self.items.journal.iter().filter(|((other, _), _)| other == client);
+        let bursts: Vec<_> = lines
+            .filter(|(_, rows)| rows.len() > 1)
+            .map(|(line, rows)| (line.clone(), rows.clone()))
+            .collect();
+        bursts.into_iter().all(|(line, mut rows)| {
+            let others = rows.split_off(1);
+            others.into_iter().all(|row| self.add(row.key(), vec![row])) && self.add(line, rows)
+        })
+    }
+
     /// Performs a change where this is the home. False: it is full, and a part may be done.
     pub(crate) fn change(&mut self, change: &Change) -> bool {
+        let clients: BTreeSet<_> = change.rows.iter().map(|row| row.client.clone()).collect();
+        if !clients.iter().all(|client| self.spread(client)) {
+            return false;
+        }
         for row in &change.rows {
             if !self.add(row.key(), vec![row.clone()]) {
                 return false;
@@ -110,14 +127,14 @@ impl LocalStorage {
         let Items { events, state, log, .. } = &self.items;
         let mut stored = match state {
             Some((state, row)) if row.is_beyond(log.as_ref()) => {
-                let (state, log) = (Some(*state), Some(row.clone()));
+                let (state, log) = (Some((*state, row.base())), Some(row.clone()));
                 Stored { state, log, ..Stored::default() }
             }
             state => Stored {
                 rows: Vec::new(),
                 events: events.values().flatten().cloned().collect(),
                 log: log.clone(),
-                state: state.as_ref().map(|(state, _)| *state),
+                state: state.as_ref().map(|(state, row)| (*state, row.base())),
             },
         };
         stored.add(self.read(|_| true).1);

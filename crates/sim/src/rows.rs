@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use twinstore_engine::{Engine, Entry, HeldReason, Id, StoredEvent, StoredState, Write};
 use twinstore_protocol::planted::{self, Bug};
-use twinstore_protocol::{ClientId, Cursor, N, Seq};
+use twinstore_protocol::{Chain, ClientId, Cursor, N, Seq};
 
 use crate::model::{Action, State};
 use crate::wire::Item;
@@ -35,11 +35,21 @@ pub(crate) struct LogRow {
     epoch: u64,
     /// What was settled in epochs before.
     passed: BTreeMap<ClientId, N>,
+    /// The state that it begins with.
+    base: Option<Base>,
     /// How many events stand behind the state.
     count: usize,
 }
 
+/// A state's place, by epoch and chain.
+pub(crate) type Base = (u64, Option<Chain>);
+
 impl LogRow {
+    /// The state that it begins with.
+    pub(crate) fn base(&self) -> Option<Base> {
+        self.base.clone()
+    }
+
     /// Whether a server was reset in between.
     pub(crate) fn is_of_another(&self, other: &Self) -> bool {
         self.epoch != other.epoch
@@ -84,7 +94,7 @@ pub(crate) struct Stored {
     pub(crate) rows: Vec<Row>,
     pub(crate) events: Vec<StoredEvent<Item>>,
     pub(crate) log: Option<LogRow>,
-    pub(crate) state: Option<State>,
+    pub(crate) state: Option<(State, Option<Base>)>,
 }
 
 impl Row {
@@ -185,7 +195,12 @@ impl Change {
     }
 
     pub(crate) fn is_log(&self) -> bool {
-        self.cursor.is_some() || self.state.is_some() || !self.settled.is_empty()
+        self.moves() || !self.settled.is_empty()
+    }
+
+    /// Whether it brings events or a state.
+    pub(crate) fn moves(&self) -> bool {
+        self.cursor.is_some() || self.state.is_some()
     }
 
     /// Whether other tabs read again what is stored.
@@ -250,7 +265,11 @@ pub(crate) fn log_after(row: Option<&LogRow>, change: &Change) -> (bool, LogRow)
     let before = row.map_or(0, |row| row.count);
     let more = if moved { change.events.len() } else { 0 };
     let count = if replaced { 0 } else { before + more };
-    (moved, LogRow { cursor, settled, epoch, passed, count })
+    let base = match row {
+        _ if replaced => Some((epoch, change.cursor.as_ref().map(|cursor| cursor.chain.clone()))),
+        row => row.and_then(|row| row.base.clone()),
+    };
+    (moved, LogRow { cursor, settled, epoch, passed, base, count })
 }
 
 impl Stored {
@@ -263,7 +282,9 @@ impl Stored {
         let count = self.log.as_ref().map_or(self.events.len(), |log| log.count);
         let end = self.log.as_ref().and_then(|log| log.cursor.as_ref()).map(|cursor| cursor.seq);
         // A write of some may have failed, and that of later ones not.
-        let hole = count != self.events.len() && !planted::is(Bug::StoredWithGap);
+        let begun = self.log.as_ref().and_then(|log| log.base.as_ref());
+        let other = begun != self.state.as_ref().and_then(|(_, base)| base.as_ref());
+        let hole = (other || count != self.events.len()) && !planted::is(Bug::StoredWithGap);
         if hole || self.events.iter().any(|event| end.is_none_or(|end| event.seq > end)) {
             (self.events, self.log, self.state) = (Vec::new(), None, None);
         }
@@ -281,7 +302,7 @@ impl Stored {
             numbers.map(id).map(|(client, n)| Id { client, n }).collect()
         };
         StoredState {
-            base: self.state.map(Item::State),
+            base: self.state.as_ref().map(|(state, _)| Item::State(*state)),
             events: self.events.clone(),
             cursor: self.cursor().cloned(),
             epoch: self.log.as_ref().map_or(0, |log| log.epoch),

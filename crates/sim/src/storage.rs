@@ -199,7 +199,8 @@ impl Tab {
 
     /// Performs a change, in one transaction.
     pub(crate) fn write(&mut self, w: &mut Within<'_>, change: Change) {
-        if !change.is_log() {
+        // What was done before may stand in a journal that nobody puts into the database any more.
+        if !change.moves() {
             self.unjournal(w, &change.gone);
         }
         if self.store.home == Home::Opening {
