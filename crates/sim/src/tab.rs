@@ -371,6 +371,8 @@ impl Tab {
             w.env.count(Count::DispatchRefused);
             return false;
         }
+        let pending = self.engine.pending().count() as u64;
+        assert!(pending < w.env.settings.outbox, "I7: the outbox holds more than it may");
         w.env.count(Count::Dispatched);
         w.env.trace(|| {
             format!("tab {}: dispatches {}:{} = {id} {kind:?}", self.number, self.client, n.0)
@@ -385,8 +387,6 @@ impl Tab {
         }
         let item = Item::Action(action);
         self.feed(w, Input::Dispatched { action: item, bytes, hidden });
-        let pending = self.engine.pending().count() as u64;
-        assert!(pending <= w.env.settings.outbox, "I7: the outbox holds more than it may");
         true
     }
 
