@@ -34,7 +34,7 @@ test(`${EVENTS} events of others, as they come: at most ${COMPACT_EVENTS} and a 
       return stored.log?.cursor?.seq === from + AT_ONCE && stored
     })
     most = Math.max(most, stored.events.length)
-    assert.equal((stored.state?.count ?? 0) + stored.events.length, from + AT_ONCE, 'the state, and the events behind it, without a hole')
+    assert.equal((stored.state?.state.count ?? 0) + stored.events.length, from + AT_ONCE, 'the state, and the events behind it, without a hole')
     assert.deepEqual(stored.events.map(({ seq }) => seq), numbers(from + AT_ONCE - stored.events.length + 1, from + AT_ONCE + 1))
   }
   assert.ok(most <= COMPACT_EVENTS + AT_ONCE, `${most} events were stored at one time`)
@@ -57,7 +57,7 @@ test(`${EVENTS} actions of one's own: the same, and nothing is left in the outbo
     return stored.log?.cursor?.seq === EVENTS && stored.entries === 0 && stored
   })
   assert.ok(events.length <= COMPACT_EVENTS + AT_ONCE, `${events.length} events are stored`)
-  assert.equal(state.count + events.length, EVENTS)
+  assert.equal(state.state.count + events.length, EVENTS)
   assert.deepEqual(Object.values(log.settled), [EVENTS], 'one number for the one client')
   await app.page.close()
   await startsRight(profile, stream)
