@@ -5,6 +5,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use twinstore_export::ExportError;
 use twinstore_protocol::StreamIdError;
 use twinstore_server::ServerError;
 use twinstore_server::analysis::{CountError, DiffError, FilterError, PastError};
@@ -29,6 +30,8 @@ pub(crate) enum CliError {
     NoStream(String),
     #[error("the stream ends at {head}, there is no event {at}: name a place from 0 to {head}")]
     BeyondHead { at: u64, head: u64 },
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error("it was stopped")]
     Stopped,
     #[error(transparent)]
@@ -100,6 +103,7 @@ impl CliError {
 
     fn code(&self) -> u8 {
         match self {
+            Self::Export(ExportError::Form { .. } | ExportError::Exists { .. }) => 2,
             Self::Model(_)
             | Self::Stream { .. }
             | Self::Filter(_)
@@ -107,6 +111,7 @@ impl CliError {
             | Self::BeyondHead { .. } => 2,
             Self::NoStream(_)
             | Self::Stopped
+            | Self::Export(_)
             | Self::Diff(_)
             | Self::Open(_)
             | Self::Read(_)

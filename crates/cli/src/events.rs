@@ -11,7 +11,7 @@ use twinstore_server::log::{Log, SqliteLog};
 
 use crate::error::CliError;
 use crate::store::{Store, stream};
-use crate::which::{self, Which};
+use crate::which::{self, Places, Which};
 
 /// How often `--follow` looks for new events.
 const LOOK: Duration = Duration::from_millis(100);
@@ -26,6 +26,8 @@ pub(crate) struct Events {
     store: Store,
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    places: Places,
     /// Only events after this place.
     #[arg(long, value_name = "SEQ", conflicts_with = "from")]
     after: Option<u64>,
@@ -40,7 +42,7 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn run(&self) -> Result<(), CliError> {
         let stream = stream(&self.stream)?;
-        let mut filter = self.which.filter()?;
+        let mut filter = self.places.filter(&self.which)?;
         let log = self.store.open_read_only()?;
         if !self.follow {
             let head = log.head(&stream)?.ok_or_else(|| CliError::NoStream(self.stream.clone()))?;

@@ -3,6 +3,7 @@
 
 mod error;
 mod events;
+mod export;
 mod output;
 mod progress;
 mod serve;
@@ -33,6 +34,8 @@ enum Command {
     State(state::State),
     /// Count events, of a stream or of all.
     Stats(stats::Stats),
+    /// Write a stream's events into a file: NDJSON or Parquet.
+    Export(export::Export),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Events(events) => events.run(),
         Command::State(state) => state.run(),
         Command::Stats(stats) => stats.run(),
+        Command::Export(export) => export.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use crate::error::CliError;
 use crate::output::{plain, print};
 use crate::progress::Progress;
 use crate::store::{Store, stream};
-use crate::which::Which;
+use crate::which::{Places, Which};
 
 /// Count events: by type, client, model and hour, verdicts, reasons of rejections, and the time
 /// from dispatch to verdict.
@@ -23,6 +23,8 @@ pub(crate) struct Stats {
     store: Store,
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    places: Places,
     /// Rows of each table.
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
@@ -34,7 +36,7 @@ pub(crate) struct Stats {
 impl Stats {
     pub(crate) fn run(&self) -> Result<(), CliError> {
         let stream = self.stream.as_deref().map(stream).transpose()?;
-        let filter = self.which.filter()?;
+        let filter = self.places.filter(&self.which)?;
         let log = self.store.open_read_only()?;
         let count = Count::of(&log, stream.as_ref(), filter)?;
         let mut progress = Progress::new("counted", count.cost());

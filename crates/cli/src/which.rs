@@ -16,12 +16,6 @@ pub(crate) struct Which {
     /// Only events of this client. May be given more than once.
     #[arg(long = "client", value_name = "CLIENT")]
     clients: Vec<String>,
-    /// Only from this place on.
-    #[arg(long, value_name = "SEQ", default_value_t = 1)]
-    pub(crate) from: u64,
-    /// Only up to this place, it included.
-    #[arg(long, value_name = "SEQ")]
-    pub(crate) to: Option<u64>,
     /// Only what was decided at this time or later, by the server's clock:
     /// 2026-11-23T18:00:00Z, 2026-11-23, or how long ago: 90m, 2h, 7d.
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -37,13 +31,30 @@ pub(crate) struct Which {
     accepted: bool,
 }
 
+/// Which places are meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Places {
+    /// Only from this place on.
+    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    from: u64,
+    /// Only up to this place, it included.
+    #[arg(long, value_name = "SEQ")]
+    to: Option<u64>,
+}
+
+impl Places {
+    pub(crate) fn filter(&self, which: &Which) -> Result<Filter, CliError> {
+        which.filter(self.from, self.to)
+    }
+}
+
 impl Which {
-    pub(crate) fn filter(&self) -> Result<Filter, CliError> {
+    pub(crate) fn filter(&self, from: u64, to: Option<u64>) -> Result<Filter, CliError> {
         let filter = Filter {
             kinds: self.kinds.clone(),
             clients: self.clients.clone(),
-            from: Seq(self.from.max(1)),
-            to: self.to.map_or(Seq::MAX, Seq),
+            from: Seq(from.max(1)),
+            to: to.map_or(Seq::MAX, Seq),
             since: self.since,
             until: self.until,
             rejected: (self.rejected || self.accepted).then_some(self.rejected),
