@@ -62,6 +62,7 @@ test('an order is written, confirmed and deleted by hand, and the log page shows
   await demo.visible('line-price-input').fill('4.50')
   await demo.visible('add-line').click()
   await demo.visible('line').first().waitFor()
+  assert.equal(await demo.visible('nav-orders').getAttribute('aria-current'), 'page', 'an order is of that tab')
   await demo.settled()
 
   await demo.visible('offline-switch').click()
@@ -70,6 +71,7 @@ test('an order is written, confirmed and deleted by hand, and the log page shows
   await until('the order shows as confirmed', async () => /confirmed/i.test(await demo.visible('order-status').innerText()))
   await demo.visible('nav-log').click()
   await until('it waits in the outbox', async () => (await demo.visible('outbox-row').count()) === 1)
+  assert.equal(await demo.visible('nav-orders').getAttribute('aria-current'), null)
   await demo.visible('offline-switch').click()
   await demo.settled()
   await until('the outbox is empty', async () => (await demo.visible('outbox-row').count()) === 0)
