@@ -66,6 +66,7 @@ impl From<CountError> for CliError {
     fn from(error: CountError) -> Self {
         match error {
             CountError::NoStream { stream } => Self::NoStream(stream),
+            CountError::BeyondHead { from, head } => Self::BeyondHead { at: from, head },
             CountError::Read(error) => Self::Read(error),
             CountError::Stopped => Self::Stopped,
         }

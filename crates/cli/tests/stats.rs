@@ -87,6 +87,7 @@ fn http_counts_the_same() {
     for (path, status, part) in [
         ("/streams/m%2Fnone/stats", 404, "no-stream"),
         ("/streams/n%2Fx/stats", 404, "unknown-model"),
+        ("/streams/m%2Fx/stats?from=6", 404, "beyond-head"),
         ("/stats?limit=1", 400, "no `limit`"),
         ("/stats?top=few", 400, "`top` is `few`"),
         ("/stats?kind=put", 400, "no parameter `kind`"),
@@ -122,6 +123,7 @@ fn what_cannot_be_counted() {
     fails(&place, &["stats"], 1, &["no store"]);
     let place = counted();
     fails(&place, &["stats", "m/none"], 1, &["no stream m/none"]);
+    fails(&place, &["stats", "m/x", "--from", "6"], 2, &["ends at 5", "no event 6"]);
     fails(&place, &["stats", "nothing"], 2, &["<model>/<name>"]);
     fails(&place, &["stats", "--from", "3", "--to", "2"], 2, &["`from` is 3"]);
     fails(&place, &["stats", "--store", "memory"], 2, &["sqlite:FILE"]);

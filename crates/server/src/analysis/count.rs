@@ -25,6 +25,14 @@ pub enum CountError {
         /// Its name.
         stream: String,
     },
+    /// The filter begins where nothing is yet.
+    #[error("the stream ends at {head}, there is no event {from}")]
+    BeyondHead {
+        /// Where it begins.
+        from: u64,
+        /// The stream's last place.
+        head: u64,
+    },
     /// The store does not answer.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -48,7 +56,11 @@ impl Count {
             Some(stream) => {
                 let head = log.head(stream)?;
                 let none = || CountError::NoStream { stream: stream.to_string() };
-                vec![(stream.clone(), head.ok_or_else(none)?.seq)]
+                let head = head.ok_or_else(none)?.seq;
+                if filter.from > head {
+                    return Err(CountError::BeyondHead { from: filter.from.0, head: head.0 });
+                }
+                vec![(stream.clone(), head)]
             }
         };
         Ok(Self { streams, filter })

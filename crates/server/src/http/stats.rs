@@ -12,7 +12,7 @@ use super::query::{EventsQuery, Pairs};
 use super::{json_response, known};
 use crate::Server;
 use crate::analysis::{Count, CountError};
-use crate::error::{HttpError, NO_STREAM, TOO_FAR};
+use crate::error::{BEYOND_HEAD, HttpError, NO_STREAM, TOO_FAR};
 use crate::event::json;
 
 pub(super) async fn of_stream(
@@ -57,6 +57,7 @@ impl From<CountError> for HttpError {
     fn from(error: CountError) -> Self {
         match error {
             CountError::NoStream { .. } => Self::new(NO_STREAM, &error.to_string()),
+            CountError::BeyondHead { .. } => Self::new(BEYOND_HEAD, &error.to_string()),
             CountError::Read(error) => unreadable(&error),
             CountError::Stopped => Self::internal(),
         }
