@@ -320,6 +320,8 @@ impl Log for SqliteLog {
     }
 
     fn close(&self) {
+        // Who closes last brings all of the write-ahead log into the file; a reader cannot.
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         if let Some(writer) = &self.writer {
             writer.close();
         }

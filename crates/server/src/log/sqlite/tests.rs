@@ -63,6 +63,21 @@ fn one_process_writes_and_others_read() {
 }
 
 #[test]
+fn a_store_that_is_closed_is_one_file_with_all_in_it() {
+    let (dir, path) = store();
+    let log = SqliteLog::open(&path).unwrap();
+    let sample = Sample::new("m/x");
+    conformance::append(&log, sample.append(2)).unwrap();
+    assert_eq!(log.head(&sample.stream).unwrap().unwrap().seq, Seq(2));
+    log.close();
+    assert!(!path.with_extension("db-wal").exists());
+    let copy = dir.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let copy = SqliteLog::open_read_only(&copy).unwrap();
+    assert_eq!(copy.head(&sample.stream).unwrap().unwrap().seq, Seq(2));
+}
+
+#[test]
 fn a_full_disk_writes_nothing_and_is_over_once_it_is_over() {
     let (_dir, path) = store();
     let log = SqliteLog::open(&path).unwrap();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior, params};
 use twinstore_protocol::StreamId;
@@ -22,6 +22,7 @@ use crate::log::{Append, AppendError, BackendError, Done, Head, Snapshot, Stored
 pub(super) struct Writer {
     /// None once the log is closed.
     jobs: Mutex<Option<Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     commits: Arc<AtomicU64>,
 }
 
@@ -30,7 +31,6 @@ enum Job {
     PutSnapshot(StreamId, Snapshot),
     PutModel(StoredModel, Sender<Result<(), BackendError>>),
     LimitPages(u32),
-    Close(Sender<()>),
 }
 
 impl Writer {
@@ -39,8 +39,9 @@ impl Writer {
         let (jobs, inbox) = channel();
         let commits = Arc::new(AtomicU64::new(0));
         let thread = Thread { connection, models: BTreeSet::new(), commits: Arc::clone(&commits) };
-        thread::Builder::new().name("sqlite".to_owned()).spawn(move || thread.run(&inbox))?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), commits })
+        let builder = thread::Builder::new().name("sqlite".to_owned());
+        let thread = Mutex::new(Some(builder.spawn(move || thread.run(&inbox))?));
+        Ok(Self { jobs: Mutex::new(Some(jobs)), thread, commits })
     }
 
     pub(super) fn append(&self, append: Append, done: Done) {
@@ -68,14 +69,13 @@ impl Writer {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// Waits for what was handed over.
+    /// Waits until what was handed over is done and the thread has let go of the file.
     pub(super) fn close(&self) {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (done, closed) = channel();
-        if let Some(jobs) = jobs
-            && jobs.send(Job::Close(done)).is_ok()
-        {
-            let _ = closed.recv();
+        // The thread ends where no more can come.
+        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that writes had panicked");
         }
     }
 
@@ -107,9 +107,7 @@ impl Thread {
                     Job::Append(append, done) => group.push((append, done)),
                     other => {
                         self.commit(std::mem::take(&mut group));
-                        if self.alone(other) {
-                            return;
-                        }
+                        self.alone(other);
                     }
                 }
                 next =
@@ -119,8 +117,8 @@ impl Thread {
         }
     }
 
-    /// A job that is not part of a group; true: it was the last one.
-    fn alone(&mut self, job: Job) -> bool {
+    /// A job that is not part of a group.
+    fn alone(&mut self, job: Job) {
         match job {
             Job::Append(append, done) => self.commit(vec![(append, done)]),
             Job::PutSnapshot(stream, snapshot) => {
@@ -132,12 +130,7 @@ impl Thread {
                 let _ = done.send(self.put_model(&model).map_err(Into::into));
             }
             Job::LimitPages(pages) => self.limit_pages(pages),
-            Job::Close(done) => {
-                let _ = done.send(());
-                return true;
-            }
         }
-        false
     }
 
     fn commit(&mut self, group: Vec<(Append, Done)>) {
