@@ -60,6 +60,8 @@ pub struct Engine<A> {
     pub(crate) in_flight: usize,
     /// A ping was sent behind the push that is under way.
     pub(crate) pinged_behind: bool,
+    /// The server is to say how far it is with a client whose numbers are waited for.
+    pub(crate) probes: bool,
     pub(crate) gathering: Option<Gathering<A>>,
     /// The snapshot whose text the driver is reading.
     pub(crate) reading: Option<SnapshotMark>,
@@ -136,6 +138,7 @@ impl<A: Clone> Engine<A> {
             link: Link::Off,
             in_flight: 0,
             pinged_behind: false,
+            probes: false,
             gathering: None,
             reading: None,
             pulling: false,

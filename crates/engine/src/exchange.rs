@@ -194,6 +194,10 @@ impl<A: Clone> Engine<A> {
             let sent = entries.iter().rev().find(|e| e.id.client == client).map(|e| e.id.n);
             let next = sent.unwrap_or_else(|| self.clients.settled(client)).next();
             if self.misses(&entry, next) {
+                // With its own numbers alone it is no skip: the server has them, or names the gap.
+                if entries.is_empty() && std::mem::take(&mut self.probes) {
+                    entries.push(entry);
+                }
                 break;
             }
             // I5: numbers that were dropped, held or merged are settled by the next entry.
@@ -202,6 +206,7 @@ impl<A: Clone> Engine<A> {
             }
             entries.push(entry);
         }
+        self.probes = false;
         let mut sent = entries.iter().map(|e| e.id);
         let mut next = sent.next();
         for pending in self.outbox.iter_mut() {
@@ -245,6 +250,7 @@ impl<A: Clone> Engine<A> {
         let dead_at = Some(now.plus(self.config.limits.link.answer_ms_max));
         self.link = Link::Online { ping_at: now.plus(self.ping_ms), dead_at, attempt: 0 };
         self.pinged_behind = self.in_flight > 0;
+        self.probes = true;
         self.outputs.push_back(Output::Transmit(Frame::Ping));
     }
 

@@ -146,9 +146,11 @@ impl<A: Clone> Engine<A> {
         }
     }
 
-    /// What another tab made of entries: it edited its own, dropped one before them, or the leader holds one.
+    /// What another tab made of entries: it edited its own, dropped one before them, or the leader holds one. What
+    /// the leader holds and another tab has written as it was before is written once more.
     fn refresh(&mut self, stored: &[Entry<A>]) {
         let mut held = Vec::new();
+        let mut entries = Vec::new();
         let mut at = 0;
         for pending in self.outbox.iter_mut().filter(|p| p.stored) {
             let queued = pending.progress == Progress::Queued;
@@ -160,6 +162,9 @@ impl<A: Clone> Engine<A> {
             let Some(news) = here.find(|e| e.id == entry.id) else { continue };
             if let Some(reason) = news.held.filter(|_| queued) {
                 held.push((entry.id, reason));
+            }
+            if entry.held.is_some() && news.held.is_none() {
+                entries.push(entry.clone());
             }
             // A held one's numbers too: what is behind it waits for those that are missing.
             if entry.id.client != Client::OWN {
@@ -173,6 +178,9 @@ impl<A: Clone> Engine<A> {
         self.outbox.weigh();
         for (id, reason) in held {
             self.hold(id, reason);
+        }
+        if !entries.is_empty() {
+            self.persist(Write { entries, ..Write::default() });
         }
     }
 

@@ -571,3 +571,40 @@ fn a_snapshot_is_no_verdict_on_what_was_stored_anew() {
     tabs.exchange(50);
     assert!(tabs.leader.disk.entries.is_empty());
 }
+
+#[test]
+fn what_the_leader_holds_stands_as_held_whatever_another_tab_wrote() {
+    let mut tabs = Tabs::offline();
+    tabs.follower_says(10, 1);
+    change(&mut tabs.leader, "b", 1, |entry| entry.held = Some(HeldReason::Reset));
+    tabs.leader_rereads(20);
+    // A tab that slept stores what it has.
+    change(&mut tabs.leader, "b", 1, |entry| entry.held = None);
+    tabs.leader_rereads(30);
+    assert_eq!(tabs.leader.disk.entries[0].1.held, Some(HeldReason::Reset));
+}
+
+#[test]
+fn the_server_is_asked_about_numbers_that_never_come() {
+    let mut tabs = Tabs::online();
+    for (now, action) in [(10, 1), (20, 2)] {
+        tabs.follower_says(now, action);
+        tabs.exchange(now);
+    }
+    tabs.follower_says(30, 3);
+    // Storage was put back to what it was before it noted whose numbers are settled.
+    let mut disk = tabs.leader.disk.clone();
+    disk.settled.clear();
+    let entries = std::mem::take(&mut disk.entries);
+    let mut page = Page::load("c", disk, false);
+    page.connect(40, &mut tabs.server);
+    page.exchange(40, &mut tabs.server);
+    page.disk.entries = entries;
+    let entries = page.entries_of(|_| true);
+    page.feed(50, Input::Arrived(entries));
+    page.exchange(50, &mut tabs.server);
+    assert_eq!(tabs.server.state(), [1, 2], "a living tab may be about to store what is missing");
+    page.pass_time(u64::from(common::PING_MS) + 60);
+    page.exchange(30_000, &mut tabs.server);
+    assert_eq!(tabs.server.state(), [1, 2, 3]);
+}
