@@ -6,8 +6,9 @@ use sim::{Settings, run, run_many};
 /// Worlds in one run of the tests.
 const WORLDS: u64 = 1_000;
 
-/// What may be missing in them: one world in some thousand has it. `crates/engine/tests/diverged_folds.rs` has more.
-const RARE: &[&str] = &["diverged told"];
+/// What may be missing in them: one world in some thousand has it. For the first `crates/engine/tests/diverged_folds.rs`
+/// has more; the other comes in few worlds, where it comes often, and its planted bug is found.
+const RARE: &[&str] = &["diverged told", "write outranked by a newer leader"];
 
 fn jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
