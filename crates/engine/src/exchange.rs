@@ -196,6 +196,7 @@ impl<A: Clone> Engine<A> {
             if self.misses(&entry, next) {
                 // With its own numbers alone it is no skip: the server has them, or names the gap.
                 if entries.is_empty() && std::mem::take(&mut self.probes) {
+                    entry.from = entry.from.min(entry.id.n);
                     entries.push(entry);
                 }
                 break;

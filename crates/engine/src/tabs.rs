@@ -124,7 +124,8 @@ impl<A: Clone> Engine<A> {
         let settled = self.clients.settled(Client::OWN);
         let mut entries = Vec::new();
         for id in gone {
-            if reset && id.client == Client::OWN && self.hold(id, HeldReason::Reset) {
+            let unknown = reset && id.client == Client::OWN && id.n > settled;
+            if unknown && self.hold(id, HeldReason::Reset) {
                 entries.extend(self.outbox.find(id).map(|own| own.entry.clone()));
                 continue;
             }
