@@ -155,7 +155,10 @@ class TwinObject implements Twin<any, any> {
     const place = to ? placeOf(to, this.#session.options) : undefined
     const isHere = place?.stream === this.stream && place?.user === this.user
     if (isHere && !this.isClosed) return this.ready
-    this.#session.close()
+    const before = this.#session
+    before.close()
+    // A listener that heard of the end has opened another place: it was asked for last.
+    if (this.#session !== before) return this.ready
     this.#listeners.startOver()
     const session = this.#begin(place)
     // The listeners and stores that are told from here on meet this one.

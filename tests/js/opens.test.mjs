@@ -112,6 +112,22 @@ test('one after the other at once: the last one counts, the promises of those be
   assert.deepEqual(ids(app), ['1'])
 })
 
+test('a listener that hears of the end opens another place: that one counts', async () => {
+  const [first, second, third] = [newStream(), newStream(), newStream()]
+  const { twin } = unopened({ server, stream: first })
+  await isOnline(twin)
+  let opened
+  const off = twin.on('status', ({ link }) => {
+    if (link === 'online') return
+    off()
+    opened = twin.open({ stream: third })
+  })
+  await twin.open({ stream: second })
+  await opened
+  assert.equal(twin.stream, third)
+  assert.equal((await isOnline(twin), twin.status.link), 'online', 'and is told')
+})
+
 test('after `close` and after `forget` it opens again', async () => {
   const stream = newStream()
   const app = unopened({ stream })
