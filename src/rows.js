@@ -245,16 +245,24 @@ export function removeLocal(keys) {
 
 /** Takes entries, `[client, n]`, out of the journal. A burst stands in one line, under the first one's number: the others of it stay. */
 export function unjournal(prefix, ids) {
+  // Lines that are not under an entry's own number are looked through once for all.
+  const others = new Map()
   for (const [client, n] of ids) {
-    const holds = key => [local(key)].flat().some(row => row?.n === n)
-    const own = `${prefix}${client}/${n}`
-    const line = holds(own) ? own : localKeys(`${prefix}${client}/`).find(holds)
-    if (!line) continue
-    const rest = [local(line)].flat().filter(row => row?.n !== n)
-    // What is shorter has room in a full localStorage as well.
-    if (rest.length > 0) disk().setItem(line, JSON.stringify(rest))
-    else disk().removeItem(line)
+    if (takeOut(`${prefix}${client}/${n}`, [n])) continue
+    others.set(client, [...(others.get(client) ?? []), n])
   }
+  for (const [client, ns] of others) for (const line of localKeys(`${prefix}${client}/`)) takeOut(line, ns)
+}
+
+/** Whether a line held one of these. */
+function takeOut(line, ns) {
+  const rows = [local(line)].flat()
+  const rest = rows.filter(row => !ns.includes(row?.n))
+  if (rest.length === rows.length) return false
+  // What is shorter has room in a full localStorage as well.
+  if (rest.length > 0) disk().setItem(line, JSON.stringify(rest))
+  else disk().removeItem(line)
+  return true
 }
 
 /** The journal's keys of these clients, or of all others: `[keys, rows]`. */
