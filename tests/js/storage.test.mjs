@@ -103,7 +103,7 @@ test('an early action and an undecided one behind it keep their order of dispatc
   second.store.dispatch(bumped('1'))
   second.store.dispatch(order('2'))
   await second.twin.ready
-  await settle()
+  await until('the four are twinned', () => second.twin.pending().length === 4, { seen: () => second.twin.pending() })
   assert.deepEqual(types(second.twin)[0], 'orders/created')
   assert.deepEqual(types(second.twin).slice(1).sort(), ['orders/bumped', 'orders/created', 'orders/noted'])
   assert.deepEqual([second.orders().note, second.orders().entities[1].count, Object.keys(second.orders().entities)], ['early', 1, ['1', '2']])
