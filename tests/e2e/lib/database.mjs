@@ -17,6 +17,12 @@ export const putRows = (app, store, rows) => inDatabase(app, async (db, { commit
   await committed(transaction)
 }, { store, rows })
 
+/** Whether a read comes back within `withinMs`; it does not while another page's transaction holds the stores. */
+export const doesDatabaseAnswer = (app, withinMs = 2000) => inDatabase(app, (db, { done }, withinMs) => Promise.race([
+  done(db.transaction('outbox').objectStore('outbox').count()).then(() => true),
+  new Promise(resolve => setTimeout(() => resolve(false), withinMs))
+]), withinMs)
+
 /** Runs `work(db, { done, committed }, arg)` in the page: `done(request)` resolves with its result, `committed(transaction)` when it is. */
 export const inDatabase = (app, work, arg) => app.page.evaluate(`(${open})(${work}, ${JSON.stringify(arg)})`)
 
