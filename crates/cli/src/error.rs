@@ -3,14 +3,16 @@
 //! 2: what was asked for is wrong (a model, an argument). 1: the world is (a store, a port).
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use twinstore_export::ExportError;
 use twinstore_protocol::StreamIdError;
 use twinstore_server::ServerError;
 use twinstore_server::analysis::{CountError, DiffError, FilterError, PastError};
+use twinstore_server::audit::{AuditError, RebuildError};
 use twinstore_server::fold::FoldError;
-use twinstore_server::log::{OpenError, ReadError};
+use twinstore_server::log::{OpenError, ReadError, WriteError};
 use twinstore_server::model::ModelError;
 
 /// Why a command did not do its work.
@@ -34,6 +36,16 @@ pub(crate) enum CliError {
     Export(#[from] ExportError),
     #[error("it was stopped")]
     Stopped,
+    #[error(
+        "{problems} problems: `twinstore rebuild` makes records, clients and snapshots anew; a damaged log needs a backup"
+    )]
+    Problems { problems: u64 },
+    #[error("{} is there already: name another file", path.display())]
+    Exists { path: PathBuf },
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
     #[error(transparent)]
     Filter(#[from] FilterError),
     #[error("{0}; try without --diff")]
@@ -69,6 +81,16 @@ impl From<CountError> for CliError {
             CountError::BeyondHead { from, head } => Self::BeyondHead { at: from, head },
             CountError::Read(error) => Self::Read(error),
             CountError::Stopped => Self::Stopped,
+        }
+    }
+}
+
+impl From<AuditError> for CliError {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::NoStream { stream } => Self::NoStream(stream),
+            AuditError::Read(error) => Self::Read(error),
+            _ => Self::Stopped,
         }
     }
 }
@@ -109,9 +131,13 @@ impl CliError {
             | Self::Stream { .. }
             | Self::Filter(_)
             | Self::NoFile
+            | Self::Exists { .. }
             | Self::BeyondHead { .. } => 2,
             Self::NoStream(_)
             | Self::Stopped
+            | Self::Problems { .. }
+            | Self::Rebuild(_)
+            | Self::Write(_)
             | Self::Export(_)
             | Self::Diff(_)
             | Self::Open(_)

@@ -1,11 +1,14 @@
 //! The `twinstore` command: one file a subcommand.
 #![forbid(unsafe_code)]
 
+mod backup;
+mod check;
 mod error;
 mod events;
 mod export;
 mod output;
 mod progress;
+mod rebuild;
 mod serve;
 mod state;
 mod stats;
@@ -36,6 +39,12 @@ enum Command {
     Stats(stats::Stats),
     /// Write a stream's events into a file: NDJSON or Parquet.
     Export(export::Export),
+    /// Look whether the store is whole.
+    Check(check::Check),
+    /// Make records, clients' numbers and snapshots anew from the events.
+    Rebuild(rebuild::Rebuild),
+    /// Write the store as it is now into a file of its own.
+    Backup(backup::Backup),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +54,9 @@ fn main() -> ExitCode {
         Command::State(state) => state.run(),
         Command::Stats(stats) => stats.run(),
         Command::Export(export) => export.run(),
+        Command::Check(check) => check.run(),
+        Command::Rebuild(rebuild) => rebuild.run(),
+        Command::Backup(backup) => backup.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

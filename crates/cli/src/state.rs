@@ -5,13 +5,12 @@ use clap::Args;
 use serde_json::Value;
 use twinstore_protocol::Seq;
 use twinstore_server::analysis::{Difference, Past, difference};
-use twinstore_server::fold::FoldError;
-use twinstore_server::reducer::{QuickJs, ReducerError};
+use twinstore_server::reducer::QuickJs;
 
 use crate::error::CliError;
 use crate::output::{plain, print};
 use crate::progress::Progress;
-use crate::store::{Store, stream};
+use crate::store::{Store, on_reducer_stack, stream};
 
 /// A value of the readable list is cut after so many characters.
 const VALUE_CHARS: usize = 120;
@@ -38,16 +37,8 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn run(&self) -> Result<(), CliError> {
-        // A reducer's stack is larger than a main thread's.
-        let folding = std::thread::Builder::new()
-            .stack_size(twinstore_server::limits::THREAD_STACK)
-            .spawn({
-                let state = self.clone();
-                move || state.text()
-            })
-            .map_err(|source| CliError::Io { what: "cannot start a thread", source })?;
-        let panicked = || ReducerError::Engine { what: "fold", reason: "it panicked".to_owned() };
-        let text = folding.join().map_err(|_| CliError::Fold(FoldError::from(panicked())))??;
+        let state = self.clone();
+        let text = on_reducer_stack(move || state.text())?;
         print(&text)
     }
 

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use twinstore_protocol::StreamId;
+use twinstore_protocol::{Seq, StreamId};
+use twinstore_server::fold::FoldError;
+use twinstore_server::limits;
 use twinstore_server::log::{Log, MemoryLog, SqliteLog};
+use twinstore_server::reducer::ReducerError;
 
 use crate::error::CliError;
 
@@ -36,6 +39,13 @@ impl Store {
         })
     }
 
+    /// Opens one that is there for writing.
+    pub(crate) fn open_existing(&self) -> Result<Arc<dyn Log>, CliError> {
+        // It would be made otherwise.
+        self.open_read_only()?;
+        self.open()
+    }
+
     /// Opens it for reading, beside a server that may be writing.
     pub(crate) fn open_read_only(&self) -> Result<SqliteLog, CliError> {
         match self {
@@ -43,6 +53,37 @@ impl Store {
             Self::Memory => Err(CliError::NoFile),
         }
     }
+}
+
+/// The streams that a command is about, with their heads: that one, or all.
+pub(crate) fn streams(
+    log: &dyn Log,
+    named: Option<&str>,
+) -> Result<Vec<(StreamId, Seq)>, CliError> {
+    if let Some(name) = named {
+        let stream = stream(name)?;
+        let head = log.head(&stream)?.ok_or_else(|| CliError::NoStream(name.to_owned()))?;
+        return Ok(vec![(stream, head.seq)]);
+    }
+    let mut all: Vec<(StreamId, Seq)> = Vec::new();
+    loop {
+        let page = log.streams(all.last().map(|(stream, _)| stream), limits::PAGE_STREAMS)?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
+/// Does it on a stack that reducers have room on, which is larger than a main thread's.
+pub(crate) fn on_reducer_stack<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+) -> Result<T, CliError> {
+    let working = std::thread::Builder::new().stack_size(limits::THREAD_STACK).spawn(work);
+    let working =
+        working.map_err(|source| CliError::Io { what: "cannot start a thread", source })?;
+    let panicked = || ReducerError::Engine { what: "fold", reason: "it panicked".to_owned() };
+    working.join().map_err(|_| CliError::Fold(FoldError::from(panicked())))?
 }
 
 /// A stream's name on the command line.

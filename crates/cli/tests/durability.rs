@@ -20,6 +20,8 @@ struct Client {
     id: String,
     total: u64,
     batch: u64,
+    /// All up to here have their verdict.
+    settled: u64,
     /// Verdicts, by number.
     seqs: BTreeMap<u64, u64>,
     fuse: Option<Fuse>,
@@ -45,7 +47,7 @@ impl Fuse {
 
 impl Client {
     fn new(id: &str, total: u64, batch: u64) -> Self {
-        Self { id: id.to_owned(), total, batch, seqs: BTreeMap::new(), fuse: None }
+        Self { id: id.to_owned(), total, batch, settled: 0, seqs: BTreeMap::new(), fuse: None }
     }
 
     fn is_done(&self) -> bool {
@@ -73,7 +75,10 @@ impl Client {
     }
 
     async fn push(&mut self, socket: &mut Socket) -> Option<()> {
-        let first = (1..=self.total).find(|n| !self.seqs.contains_key(n))?;
+        while self.seqs.contains_key(&(self.settled + 1)) {
+            self.settled += 1;
+        }
+        let first = self.settled + 1;
         let last = self.total.min(first + self.batch - 1);
         let entries: Vec<_> = (first..=last).map(|n| self.entry(n)).collect();
         let push = json!({ "t": "push", "stream": "m/x", "entries": entries });
@@ -110,8 +115,11 @@ fn events(place: &Place) -> Vec<Value> {
     text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-/// Each verdict is an event at its place; each number is there at most once, without a gap.
+/// Each verdict is an event at its place; each number is there at most once, without a gap; and the
+/// store is whole: chain, records, snapshots.
 fn check(place: &Place, clients: &[Client]) -> usize {
+    let audit = place.run(&["check"]);
+    assert!(audit.status.success(), "{}{}", text(&audit.stdout), text(&audit.stderr));
     let events = events(place);
     let mut last: BTreeMap<String, u64> = BTreeMap::new();
     for (event, seq) in events.iter().zip(1_u64..) {
@@ -139,24 +147,58 @@ async fn until_killed(server: Server, clients: &mut [Client], verdicts: usize) {
     clients.iter_mut().for_each(|client| client.fuse = None);
 }
 
+/// How often the server is killed: in an hour's run, a thousand times (docs/RELIABILITY.md).
+fn kills() -> u64 {
+    std::env::var("TWINSTORE_SERVER_KILLS").map_or(100, |kills| kills.parse().expect("a number"))
+}
+
+/// SIGKILL at moments that nobody chose: after so many milliseconds, or as so many verdicts are heard.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_under_load() {
     let place = Place::new();
+    let mut dice = Dice(20_261_124);
     let mut clients: Vec<_> =
-        [("a", 7), ("b", 50), ("c", 1)].map(|(id, batch)| Client::new(id, 600, batch)).into();
-    for round in 0..20 {
+        [("a", 7), ("b", 50), ("c", 1)].map(|(id, batch)| Client::new(id, u64::MAX, batch)).into();
+    for kill in 1..=kills() {
         let server = place.serve_with(&[], &[("TWINSTORE_BATCH_MAX", "10")]);
-        until_killed(server, &mut clients, 1 + 7 * round).await;
-        check(&place, &clients);
+        if dice.below(2) == 0 {
+            until_killed(server, &mut clients, 1 + dice.below(60)).await;
+        } else {
+            let port = server.port;
+            let runs = futures_util::future::join_all(clients.iter_mut().map(|c| c.run(port)));
+            let killing = async {
+                tokio::time::sleep(Duration::from_micros(dice.below(80_000) as u64)).await;
+                tokio::task::spawn_blocking(move || server.kill()).await.expect("it ends");
+            };
+            tokio::join!(runs, killing);
+        }
+        if kill.is_multiple_of(10) {
+            check(&place, &clients);
+        }
     }
     let server = place.serve();
     for client in &mut clients {
+        client.total = client.seqs.last_key_value().map_or(0, |(n, _)| *n) + 100;
         client.run(server.port).await;
         assert!(client.is_done());
     }
-    assert_eq!(check(&place, &clients), 1800);
     let (code, _) = server.terminate();
     assert_eq!(code, Some(0));
+    let total: u64 = clients.iter().map(|client| client.total).sum();
+    assert_eq!(check(&place, &clients) as u64, total);
+    println!("killed {} times: {total} actions, 0 lost, 0 doubled", kills());
+}
+
+/// Numbers that are the same in each run (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).expect("below `end`")
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -139,7 +139,22 @@ impl StoredEvent {
             return None;
         }
         let start = head_of(&self.parts()).len() + r#","action":"#.len();
-        self.body.get(start..self.body.len() - 1)
+        self.body.get(start..self.body.len().checked_sub(1)?)
+    }
+
+    /// Whether its fields say what its text says.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Typed {
+            r#type: String,
+        }
+        let action = self.decided();
+        let parts = Parts { action, ..self.parts() };
+        // The chain does not matter here: it is made of the text.
+        let again = Self::new(&Chain::default(), parts, self.error.clone());
+        let typed = serde_json::from_str::<Typed>(action);
+        again.body == self.body && typed.is_ok_and(|typed| typed.r#type == self.kind)
     }
 
     /// The action's text, whatever its verdict.

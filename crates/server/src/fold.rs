@@ -111,12 +111,21 @@ impl<'a> Fold<'a> {
         stream: &'a StreamId,
         until: Seq,
     ) -> Result<Self, FoldError> {
-        let snapshot = log.snapshot(stream, until)?;
+        Ok(Self::from_snapshot(log, engine, stream, log.snapshot(stream, until)?))
+    }
+
+    /// From this snapshot; without one, from the beginning.
+    pub(crate) fn from_snapshot(
+        log: &'a dyn Log,
+        engine: &'a dyn ReducerEngine,
+        stream: &'a StreamId,
+        snapshot: Option<Snapshot>,
+    ) -> Self {
         let (at, state) = match snapshot {
             Some(Snapshot { seq, state, .. }) => (seq, Some(state)),
             None => (Seq(0), None),
         };
-        Ok(Self { log, engine, stream, at, state, running: None })
+        Self { log, engine, stream, at, state, running: None }
     }
 
     /// Where it stands.
@@ -157,16 +166,40 @@ impl<'a> Fold<'a> {
             if event.seq > until {
                 break;
             }
-            if event.seq != self.at.next() {
-                return Err(self.hole(event.seq.0 - 1));
-            }
-            self.event(&event)?;
-            self.at = event.seq;
+            self.take(&event)?;
         }
         if self.at == before {
             return Err(self.hole(until.0));
         }
         Ok(())
+    }
+
+    /// Folds the next event.
+    pub(crate) fn take(&mut self, event: &StoredEvent) -> Result<(), FoldError> {
+        if event.seq != self.at.next() {
+            return Err(self.hole(event.seq.0 - 1));
+        }
+        self.event(event)?;
+        self.at = event.seq;
+        Ok(())
+    }
+
+    /// The state's text where it stands, by the model at work.
+    pub(crate) fn state_here(&mut self) -> Result<Option<String>, FoldError> {
+        match &mut self.running {
+            Some((_, reducer)) => Ok(Some(reducer.state()?)),
+            None => Ok(self.state.clone()),
+        }
+    }
+
+    /// The records that the state makes, by the model at work; none before the first event.
+    pub(crate) fn records(&mut self) -> Result<Option<Vec<(String, String)>>, FoldError> {
+        Ok(self.running.as_mut().map(|(_, reducer)| reducer.records()).transpose()?)
+    }
+
+    /// The hash of the model at work.
+    pub(crate) fn model(&self) -> Option<String> {
+        self.running.as_ref().map(|(hash, _)| hash.clone())
     }
 
     fn hole(&self, to: u64) -> FoldError {

@@ -15,6 +15,7 @@
 
 pub mod action;
 pub mod analysis;
+pub mod audit;
 mod error;
 pub mod event;
 pub mod fold;

@@ -188,3 +188,9 @@ pub const STATS_KEY_CHARS: usize = 200;
 
 /// Streams in one page of their list.
 pub const PAGE_STREAMS: usize = 1_000;
+
+/// Problems that an audit of a stream lists one by one.
+pub const PROBLEMS_LISTED: usize = 100;
+
+/// How often an audit goes after a head that moves, to compare records.
+pub const AUDIT_TRIES: usize = 20;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
 use twinstore_server::event::StoredEvent;
 use twinstore_server::log::{
-    Append, AppendError, Done, Head, Log, MemoryLog, Page, ReadError, Snapshot, StoredModel,
-    Verdict, WriteError,
+    Append, AppendError, Derived, Done, Head, Log, MemoryLog, Page, ReadError, Snapshot,
+    StoredModel, Verdict, WriteError,
 };
 
 use crate::dice::Dice;
@@ -174,6 +174,10 @@ impl Log for FaultyLog {
 
     fn put_snapshot(&self, stream: &StreamId, snapshot: Snapshot) {
         self.inner.put_snapshot(stream, snapshot);
+    }
+
+    fn replace_derived(&self, stream: &StreamId, derived: Derived) -> Result<(), WriteError> {
+        self.inner.replace_derived(stream, derived)
     }
 
     fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError> {

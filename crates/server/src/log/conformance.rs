@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 
 use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId};
 
-use super::{Append, AppendError, Head, Log, Page, Snapshot, StoredModel};
+use super::{Append, AppendError, Derived, Head, Log, Page, Snapshot, StoredModel};
 use crate::event::{Parts, StoredEvent};
 
 /// Runs all checks, each on a new log.
@@ -24,6 +24,7 @@ pub fn check(new: &dyn Fn() -> Box<dyn Log>) {
     clients_and_verdicts(&*new());
     records_follow_the_log(&*new());
     snapshots_are_found_by_place(&*new());
+    what_events_make_is_replaced(&*new());
     models_are_kept(&*new());
     one_of_many_racing_appends_wins(&*new());
     nothing_is_written_once_closed(&*new());
@@ -231,6 +232,40 @@ fn snapshots_are_found_by_place(log: &dyn Log) {
     assert_eq!(at(100).as_deref(), Some("9"));
     assert_eq!(at(8).as_deref(), Some("5"));
     assert_eq!(at(4), None, "only the newest are kept");
+}
+
+fn what_events_make_is_replaced(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    let mut first = sample.append(2);
+    first.records = vec![("wrong".to_owned(), Some("1".to_owned()))];
+    append(log, first).unwrap();
+    let other = Sample::new("m/other");
+    append(log, other.append(1)).unwrap();
+    let snapshot = |seq, state: &str| Snapshot {
+        seq: Seq(seq),
+        model: "h".to_owned(),
+        state: state.to_owned(),
+    };
+    log.put_snapshot(&sample.stream, snapshot(1, "old"));
+    let derived = Derived {
+        head: log.head(&sample.stream).unwrap().unwrap(),
+        records: vec![("a".to_owned(), "{}".to_owned())],
+        clients: vec![(sample.client.clone(), N(4))],
+        snapshots: vec![snapshot(2, "new")],
+    };
+    append(log, sample.append_after(2, 1)).unwrap();
+    assert!(log.replace_derived(&sample.stream, derived.clone()).is_err(), "the head has moved");
+    assert_eq!(log.records(&sample.stream).unwrap().len(), 1);
+    assert_eq!(log.snapshot(&sample.stream, Seq::MAX).unwrap(), Some(snapshot(1, "old")));
+
+    let head = log.head(&sample.stream).unwrap().unwrap();
+    let derived = Derived { head, clients: vec![(sample.client.clone(), N(6))], ..derived };
+    log.replace_derived(&sample.stream, derived.clone()).unwrap();
+    assert_eq!(log.records(&sample.stream).unwrap(), derived.records);
+    assert_eq!(log.snapshot(&sample.stream, Seq::MAX).unwrap(), Some(snapshot(2, "new")));
+    assert_eq!(log.snapshot(&sample.stream, Seq(1)).unwrap(), None);
+    assert_eq!(log.last_n(&sample.stream, &sample.client).unwrap(), N(6));
+    assert_eq!(log.last_n(&other.stream, &other.client).unwrap(), N(2));
 }
 
 fn models_are_kept(log: &dyn Log) {

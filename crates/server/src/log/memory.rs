@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
 
 use super::{
-    Append, AppendError, Done, Head, Log, Page, ReadError, Snapshot, StoredModel, Verdict,
+    Append, AppendError, Derived, Done, Head, Log, Page, ReadError, Snapshot, StoredModel, Verdict,
     WriteError,
 };
 use crate::event::StoredEvent;
@@ -191,6 +191,19 @@ impl Log for MemoryLog {
         while snapshots.len() > limits::SNAPSHOTS_KEPT as usize {
             snapshots.pop_first();
         }
+    }
+
+    fn replace_derived(&self, id: &StreamId, derived: Derived) -> Result<(), WriteError> {
+        let mut inner = self.lock();
+        let error = |source: &str| WriteError { what: "what events make", source: source.into() };
+        let stream = inner.streams.get_mut(id).ok_or_else(|| error("there is no such stream"))?;
+        if stream.head.as_ref() != Some(&derived.head) {
+            return Err(error(super::HEAD_MOVED));
+        }
+        // Clients' numbers are read from the events here.
+        stream.records = derived.records.into_iter().collect();
+        stream.snapshots = derived.snapshots.into_iter().map(|s| (s.seq, s)).collect();
+        Ok(())
     }
 
     fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError> {

@@ -95,6 +95,9 @@ pub struct WriteError {
     pub source: BackendError,
 }
 
+/// Why [`Log::replace_derived`] wrote nothing.
+pub(crate) const HEAD_MOVED: &str = "the head is another one by now";
+
 /// A backend's own error.
 pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -119,6 +122,19 @@ pub struct Snapshot {
     pub model: String,
     /// The state as JSON text.
     pub state: String,
+}
+
+/// All of a stream that is made from its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// The head that it was made at.
+    pub head: Head,
+    /// The records.
+    pub records: Vec<(String, String)>,
+    /// Each client's last number.
+    pub clients: Vec<(ClientId, N)>,
+    /// The snapshots.
+    pub snapshots: Vec<Snapshot>,
 }
 
 /// A model as it was run, kept for as long as its events are.
@@ -228,6 +244,13 @@ pub trait Log: Send + Sync + fmt::Debug {
 
     /// Keeps a snapshot, and drops the oldest beyond those kept. It may be lost: it can be rebuilt.
     fn put_snapshot(&self, stream: &StreamId, snapshot: Snapshot);
+
+    /// Replaces records and snapshots, and sets clients' numbers, in one write; where the head is
+    /// another one, nothing is written.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    fn replace_derived(&self, stream: &StreamId, derived: Derived) -> Result<(), WriteError>;
 
     /// A model by its hash.
     ///

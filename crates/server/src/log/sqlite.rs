@@ -18,8 +18,8 @@ use twinstore_protocol::{
 
 use self::writer::Writer;
 use super::{
-    Append, BackendError, Done, Head, Log, Page, ReadError, Snapshot, StoredModel, Verdict,
-    WriteError,
+    Append, BackendError, Derived, Done, Head, Log, Page, ReadError, Snapshot, StoredModel,
+    Verdict, WriteError,
 };
 use crate::event::StoredEvent;
 
@@ -122,6 +122,32 @@ impl SqliteLog {
             readers: Mutex::new(vec![connection]),
             _lock: None,
         })
+    }
+
+    /// What SQLite finds wrong with its file, nothing where it is well.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn integrity(&self) -> Result<Vec<String>, ReadError> {
+        let found = self.read_with("the file", |c| {
+            collect(c, "PRAGMA integrity_check", [], |row| row.get::<_, String>(0))
+        })?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// Writes the store as it is now into a file of its own, which must not be there. A server may
+    /// go on writing meanwhile.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn backup(&self, to: &Path) -> Result<(), WriteError> {
+        let error = |source| WriteError { what: "a backup", source };
+        let into = to.to_str().ok_or_else(|| error("its name is no text".into()))?;
+        let connection = open_reader(&self.path).map_err(|e| error(e.into()))?;
+        connection.execute("VACUUM INTO ?1", [into]).map_err(|e| error(e.into()))?;
+        // VACUUM INTO leaves it to the system when the file is on the disk.
+        let synced = File::open(to).and_then(|file| file.sync_all());
+        synced.map_err(|e| error(e.into()))
     }
 
     /// Limits the file to so many pages of 4 KiB, as a full disk would; 0 lifts the limit. For
@@ -304,6 +330,12 @@ impl Log for SqliteLog {
         if let Some(writer) = &self.writer {
             writer.put_snapshot(stream.clone(), snapshot);
         }
+    }
+
+    fn replace_derived(&self, stream: &StreamId, derived: Derived) -> Result<(), WriteError> {
+        let error = |source| WriteError { what: "what events make", source };
+        let writer = self.writer.as_ref().ok_or_else(|| error("the store is read-only".into()))?;
+        writer.replace_derived(stream.clone(), derived).map_err(error)
     }
 
     fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError> {

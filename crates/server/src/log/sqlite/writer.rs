@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior, params};
-use twinstore_protocol::StreamId;
+use twinstore_protocol::{Seq, StreamId};
 
 use super::{int, model_tables};
 use crate::event::StoredEvent;
 use crate::limits;
-use crate::log::{Append, AppendError, BackendError, Done, Head, Snapshot, StoredModel};
+use crate::log::{
+    Append, AppendError, BackendError, Derived, Done, HEAD_MOVED, Head, Snapshot, StoredModel,
+};
 
 /// A handle to the thread.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ enum Job {
     Append(Append, Done),
     PutSnapshot(StreamId, Snapshot),
     PutModel(StoredModel, Sender<Result<(), BackendError>>),
+    ReplaceDerived(StreamId, Box<Derived>, Sender<Result<(), BackendError>>),
     LimitPages(u32),
 }
 
@@ -56,8 +59,23 @@ impl Writer {
     }
 
     pub(super) fn put_model(&self, model: StoredModel) -> Result<(), BackendError> {
+        self.wait_for(|done| Job::PutModel(model, done))
+    }
+
+    pub(super) fn replace_derived(
+        &self,
+        stream: StreamId,
+        derived: Derived,
+    ) -> Result<(), BackendError> {
+        self.wait_for(|done| Job::ReplaceDerived(stream, Box::new(derived), done))
+    }
+
+    fn wait_for(
+        &self,
+        job: impl FnOnce(Sender<Result<(), BackendError>>) -> Job,
+    ) -> Result<(), BackendError> {
         let (done, outcome) = channel();
-        self.send(Job::PutModel(model, done)).map_err(|_| CLOSED)?;
+        self.send(job(done)).map_err(|_| CLOSED)?;
         outcome.recv().map_err(|_| BackendError::from(CLOSED))?
     }
 
@@ -129,6 +147,9 @@ impl Thread {
             Job::PutModel(model, done) => {
                 let _ = done.send(self.put_model(&model).map_err(Into::into));
             }
+            Job::ReplaceDerived(stream, derived, done) => {
+                let _ = done.send(self.replace_derived(&stream, &derived));
+            }
             Job::LimitPages(pages) => self.limit_pages(pages),
         }
     }
@@ -191,17 +212,7 @@ impl Thread {
 
     fn put_snapshot(&mut self, stream: &StreamId, snapshot: &Snapshot) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
-        transaction
-            .prepare_cached(
-                "INSERT INTO twin_snapshots (stream, seq, model, state) VALUES (?1, ?2, ?3, ?4) \
-                 ON CONFLICT DO UPDATE SET model = excluded.model, state = excluded.state",
-            )?
-            .execute(params![
-                stream.as_str(),
-                int(snapshot.seq.0),
-                snapshot.model,
-                snapshot.state
-            ])?;
+        insert_snapshot(&transaction, stream, snapshot)?;
         transaction
             .prepare_cached(
                 "DELETE FROM twin_snapshots WHERE stream = ?1 AND seq NOT IN \
@@ -209,6 +220,35 @@ impl Thread {
             )?
             .execute(params![stream.as_str(), limits::SNAPSHOTS_KEPT])?;
         transaction.commit()
+    }
+
+    fn replace_derived(
+        &mut self,
+        stream: &StreamId,
+        derived: &Derived,
+    ) -> Result<(), BackendError> {
+        let (model, id) = (stream.model(), stream.as_str());
+        let transaction = self.connection.transaction()?;
+        let head = "SELECT 1 FROM twin_streams WHERE stream = ?1 AND head = ?2 AND chain = ?3";
+        let Head { seq, chain, .. } = &derived.head;
+        if !transaction.prepare(head)?.exists(params![id, int(seq.0), chain.as_str()])? {
+            return Err(HEAD_MOVED.into());
+        }
+        transaction.execute(&format!("DELETE FROM \"{model}\" WHERE stream = ?1"), [id])?;
+        for (key, record) in &derived.records {
+            put_record(&transaction, stream, *seq, key, record)?;
+        }
+        for (client, n) in &derived.clients {
+            let sql =
+                "INSERT OR REPLACE INTO twin_clients (stream, client, last) VALUES (?1, ?2, ?3)";
+            let row = params![id, client.as_str(), int(n.0)];
+            transaction.prepare_cached(sql)?.execute(row)?;
+        }
+        transaction.execute("DELETE FROM twin_snapshots WHERE stream = ?1", [id])?;
+        for snapshot in &derived.snapshots {
+            insert_snapshot(&transaction, stream, snapshot)?;
+        }
+        Ok(transaction.commit()?)
     }
 
     fn put_model(&self, model: &StoredModel) -> rusqlite::Result<()> {
@@ -333,16 +373,10 @@ fn write_clients(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result
 
 fn write_records(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result<()> {
     let (model, stream) = (append.stream.model(), append.stream.as_str());
-    let seq = int(append.head().seq.0);
+    let seq = append.head().seq;
     for (key, record) in &append.records {
         match record {
-            Some(record) => {
-                let sql = format!(
-                    "INSERT INTO \"{model}\" (stream, key, record, seq) VALUES (?1, ?2, ?3, ?4) \
-                     ON CONFLICT DO UPDATE SET record = excluded.record, seq = excluded.seq"
-                );
-                savepoint.prepare_cached(&sql)?.execute(params![stream, key, record, seq])?;
-            }
+            Some(record) => put_record(savepoint, &append.stream, seq, key, record)?,
             None => {
                 let sql = format!("DELETE FROM \"{model}\" WHERE stream = ?1 AND key = ?2");
                 savepoint.prepare_cached(&sql)?.execute(params![stream, key])?;
@@ -350,6 +384,33 @@ fn write_records(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result
         }
     }
     Ok(())
+}
+
+fn put_record(
+    connection: &Connection,
+    stream: &StreamId,
+    seq: Seq,
+    key: &str,
+    record: &str,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "INSERT INTO \"{}\" (stream, key, record, seq) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT DO UPDATE SET record = excluded.record, seq = excluded.seq",
+        stream.model()
+    );
+    let row = params![stream.as_str(), key, record, int(seq.0)];
+    connection.prepare_cached(&sql)?.execute(row).map(drop)
+}
+
+fn insert_snapshot(
+    connection: &Connection,
+    stream: &StreamId,
+    snapshot: &Snapshot,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO twin_snapshots (stream, seq, model, state) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT DO UPDATE SET model = excluded.model, state = excluded.state";
+    let row = params![stream.as_str(), int(snapshot.seq.0), snapshot.model, snapshot.state];
+    connection.prepare_cached(sql)?.execute(row).map(drop)
 }
 
 fn commit_failed(error: &rusqlite::Error, appends: &[Append]) -> Vec<Result<Head, AppendError>> {
