@@ -2,7 +2,7 @@
 import { test } from 'node:test'
 import { combineReducers, configureStore } from '@reduxjs/toolkit'
 import { ActionCreators, instrument } from '@redux-devtools/instrument'
-import { assert, complaints, equalsServer, isOnline, isSettled, twinOf, ui } from './lib/rig.mjs'
+import { PATIENT, assert, complaints, equalsServer, isOnline, isSettled, twinOf, ui } from './lib/rig.mjs'
 import { startServer } from './lib/server.mjs'
 import { bumped, created } from './models/orders.mjs'
 
@@ -18,7 +18,7 @@ async function rig(options = {}) {
     return store
   }
   const store = configureStore({
-    reducer: { orders: twin.reducer, ui: ui.reducer }, devTools: false, middleware: all => all().concat(twin.middleware),
+    reducer: { orders: twin.reducer, ui: ui.reducer }, devTools: false, middleware: all => all(PATIENT).concat(twin.middleware),
     enhancers: defaults => defaults().concat(keep, instrument(undefined, options)),
   })
   await isOnline(twin)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { combineReducers, configureStore, createSlice } from '@reduxjs/toolkit'
 import { applyMiddleware, legacy_createStore } from 'redux'
 import { garbage } from './lib/garbage.mjs'
-import { assert, complaints, equalsServer, isOnline, isSettled, rig, storeOf, twinError, twinOf, ui, until } from './lib/rig.mjs'
+import { PATIENT, assert, complaints, equalsServer, isOnline, isSettled, rig, storeOf, twinError, twinOf, ui, until } from './lib/rig.mjs'
 import { startServer } from './lib/server.mjs'
 import { bumped, created } from './models/orders.mjs'
 import tasks, { finished } from './models/tasks.mjs'
@@ -55,7 +55,7 @@ test('two twins in one store: an action that both take is two entries under one 
   const passed = []
   const store = configureStore({
     reducer: { orders: first.twin.reducer, tasks: second.twin.reducer },
-    middleware: all => all().concat(first.twin.middleware, second.twin.middleware, () => next => action => {
+    middleware: all => all(PATIENT).concat(first.twin.middleware, second.twin.middleware, () => next => action => {
       passed.push(action)
       return next(action)
     }),

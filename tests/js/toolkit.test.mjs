@@ -4,7 +4,7 @@ import {
   combineReducers, configureStore, createAsyncThunk, createListenerMiddleware, createSlice, prepareAutoBatched,
 } from '@reduxjs/toolkit'
 import { createApi, fetchBaseQuery } from '@reduxjs/toolkit/query'
-import { assert, complaints, equalsServer, isOnline, isSettled, newStream, rig, settle, storeOf, twinOf, ui, until } from './lib/rig.mjs'
+import { PATIENT, assert, complaints, equalsServer, isOnline, isSettled, newStream, rig, settle, storeOf, twinOf, ui, until } from './lib/rig.mjs'
 import { startServer } from './lib/server.mjs'
 import { bumped, created } from './models/orders.mjs'
 import counter, { added } from './models/counter.mjs'
@@ -35,7 +35,7 @@ for (const place of ['slice', 'whole state'])
 test('the same with the twin before the checks', async () => {
   const { twin, stream } = twinOf({ server })
   const store = configureStore({
-    reducer: { orders: twin.reducer, ui: ui.reducer }, middleware: all => all().prepend(twin.middleware), devTools: false,
+    reducer: { orders: twin.reducer, ui: ui.reducer }, middleware: all => all(PATIENT).prepend(twin.middleware), devTools: false,
   })
   await isOnline(twin)
   const heard = await complaints(async () => {
@@ -141,7 +141,7 @@ test('RTK Query and other slices work beside a twin and never reach the log', as
   const { twin, stream } = twinOf({ server })
   const store = configureStore({
     reducer: combineReducers({ orders: twin.reducer, ui: ui.reducer, [api.reducerPath]: api.reducer }),
-    middleware: all => all().concat(api.middleware, twin.middleware),
+    middleware: all => all(PATIENT).concat(api.middleware, twin.middleware),
     devTools: false,
   })
   await isOnline(twin)

@@ -38,6 +38,9 @@ export const ui = createSlice({
   extraReducers: builder => builder.addCase(created, (state, action) => void state.seen.push(action.payload.id)),
 })
 
+/** Redux Toolkit's checks, without what they say of a slow machine. */
+export const PATIENT = { serializableCheck: { warnAfter: Infinity }, immutableCheck: { warnAfter: Infinity } }
+
 /**
  * A Redux Toolkit store with a twin in the slice `orders`, beside `ui`. `later`: middleware after the twin's.
  * `below`: the types of all that passed below the twin, in order.
@@ -50,7 +53,7 @@ export function storeOf(twin, { later = [], before = [], reducer, checks = true,
   }
   const store = configureStore({
     reducer: reducer ?? { orders: twin.reducer, ui: ui.reducer },
-    middleware: all => all(checks ? {} : { serializableCheck: false, immutableCheck: false })
+    middleware: all => all(checks ? PATIENT : { serializableCheck: false, immutableCheck: false })
       .prepend(...before).concat(twin.middleware, ...later, spy),
     devTools: false,
     ...rest,
