@@ -6,6 +6,8 @@
     reason = "each test uses a part"
 )]
 
+pub mod client;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
