@@ -26,6 +26,22 @@ pub(crate) enum CliError {
         #[source]
         source: StreamIdError,
     },
+    #[error("there is no model: --model NAME=FILE.js, or [models] in the file of --config")]
+    NoModel,
+    #[error("cannot read {file}")]
+    ReadConfig {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{file}: {source}")]
+    Config {
+        file: PathBuf,
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    #[error("the settings cannot be written as TOML")]
+    PrintConfig(#[source] toml::ser::Error),
     #[error("this command reads a store's file: --store sqlite:FILE")]
     NoFile,
     #[error("the store has no stream {0}")]
@@ -132,6 +148,9 @@ impl CliError {
             | Self::Filter(_)
             | Self::NoFile
             | Self::Exists { .. }
+            | Self::NoModel
+            | Self::ReadConfig { .. }
+            | Self::Config { .. }
             | Self::BeyondHead { .. } => 2,
             Self::NoStream(_)
             | Self::Stopped
@@ -146,6 +165,7 @@ impl CliError {
             | Self::Gone(_)
             | Self::Listen { .. }
             | Self::Io { .. }
+            | Self::PrintConfig(_)
             | Self::Server(_) => 1,
         }
     }

@@ -3,6 +3,7 @@
 
 mod backup;
 mod check;
+mod config;
 mod error;
 mod events;
 mod export;
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     /// Run models over a store and serve clients.
     Serve(serve::Serve),
+    /// Print the settings that `serve` would run with, as TOML.
+    Config(config::Config),
     /// Print a stream's events, one JSON object a line.
     Events(events::Events),
     /// Print a stream's state, or what differs between two of its states.
@@ -50,6 +53,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
+        Command::Config(config) => config.run(),
         Command::Events(events) => events.run(),
         Command::State(state) => state.run(),
         Command::Stats(stats) => stats.run(),

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,8 +13,8 @@ use tracing_subscriber::EnvFilter;
 use twinstore_server::model::{self, Models};
 use twinstore_server::{Options, Server};
 
+use crate::config::{Flags, Settings};
 use crate::error::CliError;
-use crate::store::Store;
 
 /// The most entries in one commit; for tests that need many commits in one replay.
 const BATCH_MAX: &str = "TWINSTORE_BATCH_MAX";
@@ -23,36 +22,8 @@ const BATCH_MAX: &str = "TWINSTORE_BATCH_MAX";
 /// Run models over a store and serve clients.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// A model: the name of its streams and the module's file. May be given more than once.
-    #[arg(long = "model", value_name = "NAME=FILE.js", required = true)]
-    models: Vec<NamedFile>,
-    /// Where events are kept: sqlite:FILE or memory.
-    #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
-    store: Store,
-    /// The address to listen on; with port 0 the system chooses one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
-    listen: String,
-    /// A directory of files to serve beside the API.
-    #[arg(long, value_name = "DIR")]
-    www: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug)]
-struct NamedFile {
-    name: String,
-    file: PathBuf,
-}
-
-impl FromStr for NamedFile {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((name, file)) if !name.is_empty() && !file.is_empty() => {
-                Ok(Self { name: name.to_owned(), file: file.into() })
-            }
-            _ => Err("a model is NAME=FILE.js".to_owned()),
-        }
-    }
+    #[command(flatten)]
+    flags: Flags,
 }
 
 impl Serve {
@@ -66,34 +37,39 @@ impl Serve {
                     .from_env_lossy(),
             )
             .init();
-        let models = self.read_models()?;
+        let settings = Settings::read(&self.flags)?;
+        let models = read_models(&settings)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|source| CliError::Io { what: "cannot start", source })?;
-        runtime.block_on(self.serve(models))
+        runtime.block_on(serve(settings, models))
     }
+}
 
-    fn read_models(&self) -> Result<Models, CliError> {
-        let read = |named: &NamedFile| model::read(&named.name, &named.file);
-        let models = self.models.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        Ok(model::together(models)?)
+fn read_models(settings: &Settings) -> Result<Models, CliError> {
+    if settings.models.is_empty() {
+        return Err(CliError::NoModel);
     }
+    let read = |(name, file): (&String, &PathBuf)| model::read(name, file);
+    let models = settings.models.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(model::together(models)?)
+}
 
-    async fn serve(&self, models: Models) -> Result<(), CliError> {
-        let mut options = Options::new(models, self.store.open()?);
-        options.www = self.www.clone();
-        if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {
-            options.limits.commit_entries = std::cmp::max(1, most);
-        }
-        let server = Server::start(options)?;
-        let listen = |source| CliError::Listen { address: self.listen.clone(), source };
-        let shutdown = signals()?;
-        let listener = TcpListener::bind(&self.listen).await.map_err(listen)?;
-        announce(listener.local_addr().map_err(listen)?)?;
-        let served = twinstore_server::run(listener, Arc::clone(&server), shutdown).await;
-        Ok(served?)
+async fn serve(settings: Settings, models: Models) -> Result<(), CliError> {
+    let mut options = Options::new(models, settings.store.open()?);
+    options.www = settings.www;
+    options.limits = settings.limits.limits();
+    if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {
+        options.limits.commit_entries = std::cmp::max(1, most);
     }
+    let server = Server::start(options)?;
+    let listen = |source| CliError::Listen { address: settings.listen.clone(), source };
+    let shutdown = signals()?;
+    let listener = TcpListener::bind(&settings.listen).await.map_err(listen)?;
+    announce(listener.local_addr().map_err(listen)?)?;
+    let served = twinstore_server::run(listener, Arc::clone(&server), shutdown).await;
+    Ok(served?)
 }
 
 /// The one line on stdout: programs that start the server read the address from it.

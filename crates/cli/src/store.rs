@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use twinstore_protocol::{Seq, StreamId};
 use twinstore_server::fold::FoldError;
 use twinstore_server::limits;
@@ -13,7 +14,8 @@ use twinstore_server::reducer::ReducerError;
 use crate::error::CliError;
 
 /// A store, as it is named on the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) enum Store {
     Sqlite(PathBuf),
     Memory,
@@ -30,7 +32,31 @@ impl FromStr for Store {
     }
 }
 
+impl TryFrom<String> for Store {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Store> for String {
+    fn from(store: Store) -> Self {
+        match store {
+            Store::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Store::Memory => "memory".to_owned(),
+        }
+    }
+}
+
 impl Store {
+    /// Its file, where it has one.
+    pub(crate) fn path_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::Memory => None,
+        }
+    }
+
     /// Opens it for writing.
     pub(crate) fn open(&self) -> Result<Arc<dyn Log>, CliError> {
         Ok(match self {

@@ -59,7 +59,12 @@ impl Place {
     pub fn serve_with(&self, args: &[&str], env: &[(&str, &str)]) -> Server {
         let mut all = vec!["serve", "--model", "m=m.js", "--listen", "127.0.0.1:0"];
         all.extend(args);
-        let mut command = self.command(&all);
+        self.serve_by(&all, env)
+    }
+
+    /// Starts a server by these arguments, which name the port 0 of the loopback.
+    pub fn serve_by(&self, args: &[&str], env: &[(&str, &str)]) -> Server {
+        let mut command = self.command(args);
         let command = command.envs(env.iter().copied());
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");

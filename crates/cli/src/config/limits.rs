@@ -1,0 +1,44 @@
+//! `[limits]`: the limits that an operator may want otherwise, with the server's own as defaults.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+
+use serde::{Deserialize, Serialize};
+use twinstore_server::limits::Limits;
+
+/// A limit of 0 would stop the server: it is refused with its place.
+macro_rules! limits_table {
+    ($($(#[doc = $doc:literal])* $name:ident: $nonzero:ty,)*) => {
+        /// The table; a key's meaning is that of the server's limit of the same name.
+        #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(crate) struct LimitsTable {
+            $($(#[doc = $doc])* $name: $nonzero,)*
+        }
+
+        impl Default for LimitsTable {
+            fn default() -> Self {
+                let limits = Limits::DEFAULT;
+                Self { $($name: <$nonzero>::new(limits.$name).unwrap_or(<$nonzero>::MIN),)* }
+            }
+        }
+
+        impl LimitsTable {
+            /// The server's limits with these in them.
+            pub(crate) fn limits(&self) -> Limits {
+                Limits { $($name: self.$name.get(),)* ..Limits::DEFAULT }
+            }
+        }
+    };
+}
+
+limits_table! {
+    commit_entries: NonZeroUsize,
+    stream_queue: NonZeroUsize,
+    streams_idle: NonZeroUsize,
+    catch_up_events: NonZeroU64,
+    snapshot_every: NonZeroU64,
+    rejections_listed: NonZeroUsize,
+    clients_cached: NonZeroUsize,
+    fold_events: NonZeroU64,
+    stats_events: NonZeroU64,
+}
