@@ -16,9 +16,9 @@ pub mod planted;
 pub use ids::{Chain, ClientId, LogId, N, Seq, StreamId, StreamIdError};
 pub use limits::WireLimits;
 pub use message::{
-    Check, ClientFrom, ClientRow, Cursor, Entry, ErrorFrame, Event, Events, Hello, Leave, Ping,
-    Pong, Pull, Push, Refused, Rejection, RejectionRow, SnapshotBody, SnapshotPart, VerdictRow,
-    Verdicts, Welcome, code, tag,
+    Auth, Authenticated, Check, ClientFrom, ClientRow, Cursor, Entry, ErrorFrame, Event, Events,
+    Hello, Leave, Ping, Pong, Pull, Push, Refused, Rejection, RejectionRow, SnapshotBody,
+    SnapshotPart, VerdictRow, Verdicts, Welcome, code, tag,
 };
 
 /// The version of the wire this crate speaks.

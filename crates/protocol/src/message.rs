@@ -19,6 +19,8 @@ pub mod tag {
     pub const PING: &str = "ping";
     /// Client: no more of this stream.
     pub const LEAVE: &str = "leave";
+    /// Client: a new token for this socket.
+    pub const AUTH: &str = "auth";
     /// Server: the answer to a hello.
     pub const WELCOME: &str = "welcome";
     /// Server: events, in order.
@@ -31,6 +33,8 @@ pub mod tag {
     pub const REFUSED: &str = "refused";
     /// Server: I am here, and the log is this long.
     pub const PONG: &str = "pong";
+    /// Server: the new token is good.
+    pub const AUTHENTICATED: &str = "authenticated";
     /// Server: a frame that could not be taken.
     pub const ERROR: &str = "error";
 }
@@ -84,6 +88,12 @@ pub mod code {
     pub const BATCH_TOO_LARGE: &str = "batch-too-large";
     /// Something failed on the server; its log says what.
     pub const INTERNAL: &str = "internal";
+    /// A token is needed, or the one that came is not good.
+    pub const UNAUTHORIZED: &str = "unauthorized";
+    /// The token has expired.
+    pub const EXPIRED: &str = "expired";
+    /// The token does not allow it, or the model does not. Also a refusal.
+    pub const FORBIDDEN: &str = "forbidden";
 }
 
 /// The last event that a client holds durably.
@@ -140,9 +150,27 @@ pub struct Hello {
     /// The clients whose verdicts are waited for.
     #[serde(default)]
     pub clients: Vec<ClientFrom>,
-    /// Who the user is; not checked yet.
+    /// Who the user is; absent where the server asks for none, or had it when the socket was opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+}
+
+/// A new token for this socket, before the old one ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Auth {
+    /// Who the user is.
+    pub token: String,
+}
+
+/// The new token is good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authenticated {
+    /// Whom it names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// When it ends, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
 }
 
 /// Actions for the log, in order. One push at a time is under way.
@@ -240,7 +268,7 @@ pub struct Welcome {
     pub limits: WireLimits,
     /// How often the client should ping, in milliseconds.
     pub ping_ms: u32,
-    /// Whom the token names; absent while tokens are not checked.
+    /// Whom the token names; absent where the server asks for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
 }

@@ -24,6 +24,7 @@ fn client_frames() {
     check::<Pull>("pull-snapshot", tag::PULL);
     check::<Ping>("ping", tag::PING);
     check::<Leave>("leave", tag::LEAVE);
+    check::<Auth>("auth", tag::AUTH);
 }
 
 #[test]
@@ -38,6 +39,7 @@ fn server_frames() {
     check::<Verdicts>("verdicts", tag::VERDICTS);
     check::<Refused>("refused", tag::REFUSED);
     check::<Pong>("pong", tag::PONG);
+    check::<Authenticated>("authenticated", tag::AUTHENTICATED);
     check::<ErrorFrame>("error", tag::ERROR);
 }
 

@@ -1,10 +1,11 @@
 //! What leaves the server when it cannot answer over HTTP: one table of codes, nothing internal.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use twinstore_protocol::{Rejection, code};
 
 use crate::action::Refusal;
+use crate::auth::Denied;
 use crate::event::json;
 
 /// An answer that is no answer: a status, a code and a sentence.
@@ -69,6 +70,8 @@ pub(crate) const TOO_FAR: &str = "too-far";
 /// The table.
 fn status(code: &str) -> StatusCode {
     match code {
+        code::UNAUTHORIZED | code::EXPIRED => StatusCode::UNAUTHORIZED,
+        code::FORBIDDEN => StatusCode::FORBIDDEN,
         code::UNKNOWN_MODEL | NO_RECORD | NO_STREAM | BEYOND_HEAD => StatusCode::NOT_FOUND,
         GONE => StatusCode::GONE,
         code::GAP | code::OVERLAP => StatusCode::CONFLICT,
@@ -86,10 +89,22 @@ impl From<Refusal> for HttpError {
     }
 }
 
+impl From<Denied> for HttpError {
+    fn from(denied: Denied) -> Self {
+        Self::new(denied.code(), &denied.to_string())
+    }
+}
+
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let error = Rejection { code: self.code.to_owned(), reason: self.reason };
         let body = format!(r#"{{"error":{}}}"#, json(&error));
-        (self.status, [("content-type", "application/json")], body).into_response()
+        let mut response =
+            (self.status, [("content-type", "application/json")], body).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
     }
 }

@@ -4,6 +4,7 @@
 //! and what is past from the log. Nothing internal leaves: one table of codes, in `error.rs`.
 
 mod analysis;
+mod caller;
 mod events;
 mod files;
 mod follow;
@@ -23,6 +24,7 @@ use axum::routing::{get, post};
 use serde_json::value::RawValue;
 use twinstore_protocol::{StreamId, code};
 
+use self::caller::Caller;
 use crate::Server;
 use crate::error::HttpError;
 use crate::event::json;
@@ -54,10 +56,11 @@ pub(crate) fn routes(server: Arc<Server>) -> Router {
 
 async fn actions(
     State(server): State<Arc<Server>>,
+    caller: Caller,
     Path(stream): Path<String>,
     body: Bytes,
 ) -> Result<Response, HttpError> {
-    let stream = known(&server, &stream)?;
+    let stream = caller.writes(&server, &stream).await?;
     let submission = submission(&body)?;
     let Answer::Settled(settled) = server.question(&stream, Ask::Submit(submission)).await? else {
         return Err(HttpError::internal());
@@ -93,9 +96,10 @@ fn submission(body: &[u8]) -> Result<Submission, HttpError> {
 
 async fn records(
     State(server): State<Arc<Server>>,
+    caller: Caller,
     Path(stream): Path<String>,
 ) -> Result<Response, HttpError> {
-    let stream = known(&server, &stream)?;
+    let stream = caller.reads(&server, &stream).await?;
     match server.question(&stream, Ask::Records).await? {
         Answer::Records { seq, records } => {
             let pairs: Vec<_> =
@@ -109,9 +113,10 @@ async fn records(
 
 async fn record(
     State(server): State<Arc<Server>>,
+    caller: Caller,
     Path((stream, key)): Path<(String, String)>,
 ) -> Result<Response, HttpError> {
-    let stream = known(&server, &stream)?;
+    let stream = caller.reads(&server, &stream).await?;
     match server.question(&stream, Ask::Records).await? {
         Answer::Records { seq, records } => {
             let records: BTreeMap<_, _> = records.into_iter().collect();
@@ -123,9 +128,12 @@ async fn record(
     }
 }
 
-/// A stream of a model that this server runs.
-fn known(server: &Server, stream: &str) -> Result<StreamId, HttpError> {
-    let stream = StreamId::parse(stream).map_err(|e| HttpError::bad_stream(&e.to_string()))?;
+fn parsed(stream: &str) -> Result<StreamId, HttpError> {
+    StreamId::parse(stream).map_err(|error| HttpError::bad_stream(&error.to_string()))
+}
+
+/// A stream of a model that this server runs. Only for those who may know.
+fn known(server: &Server, stream: StreamId) -> Result<StreamId, HttpError> {
     match server.models().contains_key(stream.model()) {
         true => Ok(stream),
         false => Err(HttpError::unknown_model(stream.model())),

@@ -16,6 +16,7 @@
 pub mod action;
 pub mod analysis;
 pub mod audit;
+pub mod auth;
 mod error;
 pub mod event;
 pub mod fold;
@@ -42,6 +43,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use twinstore_protocol::StreamId;
 
+use crate::auth::{Auth, AuthError};
 use crate::error::HttpError;
 use crate::hub::{Address, Told, mailbox};
 use crate::limits::Limits;
@@ -61,6 +63,8 @@ pub struct Options {
     pub log: Arc<dyn Log>,
     /// A directory of files to serve beside the API.
     pub www: Option<PathBuf>,
+    /// Who gets in.
+    pub auth: auth::Options,
     /// Threads for reducers.
     pub threads: usize,
     /// What workers and sessions keep to.
@@ -73,7 +77,8 @@ impl Options {
     pub fn new(models: Models, log: Arc<dyn Log>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.min(limits::REDUCER_THREADS);
-        Self { models, log, www: None, threads, limits: Limits::DEFAULT }
+        let (www, auth) = (None, auth::Options::default());
+        Self { models, log, www, auth, threads, limits: Limits::DEFAULT }
     }
 }
 
@@ -82,6 +87,7 @@ impl Options {
 pub struct Server {
     limits: Limits,
     models: Arc<Models>,
+    auth: Auth,
     log: Arc<dyn Log>,
     shards: Shards,
     www: Option<PathBuf>,
@@ -95,6 +101,9 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
+    /// Nobody could be let in.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// The models cannot be kept beside their events.
     #[error(transparent)]
     KeepModel(#[from] WriteError),
@@ -112,6 +121,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(options: Options) -> Result<Arc<Self>, ServerError> {
+        let auth = Auth::new(&options.auth, &options.models)?;
         for model in options.models.values() {
             options.log.put_model((**model).clone())?;
         }
@@ -126,6 +136,7 @@ impl Server {
         Ok(Arc::new(Self {
             limits: options.limits,
             models,
+            auth,
             log: options.log,
             shards,
             www: options.www,
@@ -145,6 +156,10 @@ impl Server {
 
     pub(crate) fn models(&self) -> &Arc<Models> {
         &self.models
+    }
+
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     pub(crate) fn limits(&self) -> &Limits {

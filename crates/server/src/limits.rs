@@ -194,3 +194,32 @@ pub const PROBLEMS_LISTED: usize = 100;
 
 /// How often an audit goes after a head that moves, to compare records.
 pub const AUDIT_TRIES: usize = 20;
+/// Bytes of a token.
+pub const TOKEN_BYTES: usize = 8 << 10;
+
+/// Bytes of a token's subject.
+pub const SUBJECT_BYTES: usize = 200;
+
+/// Bytes that a secret must have, or it could be guessed.
+pub const SECRET_BYTES_MIN: usize = 32;
+
+/// How far the clocks of those who make tokens may be off.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
+
+/// A socket that needs a token and brings none for this long is closed.
+pub const TOKEN_WAIT: Duration = Duration::from_secs(10);
+
+/// How often a socket looks at its clock for the end of its token, at least.
+pub const TOKEN_LOOK: Duration = Duration::from_secs(3_600);
+
+/// Questions that may wait for models' `authorize`; who asks then waits too.
+pub const AUTHORIZE_QUEUE: usize = 1_024;
+
+/// Published keys are fetched at most this often.
+pub const JWKS_EVERY: Duration = Duration::from_secs(60);
+
+/// How long published keys are waited for.
+pub const JWKS_WAIT: Duration = Duration::from_secs(5);
+
+/// Bytes of a set of published keys.
+pub const JWKS_BYTES: u64 = 256 << 10;

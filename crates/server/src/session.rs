@@ -5,6 +5,7 @@
 //! by a typed error, never by silence and never by a panic.
 
 mod frame;
+mod gate;
 mod push;
 pub(crate) mod thin;
 mod twin;
@@ -14,12 +15,14 @@ use std::sync::Arc;
 
 use twinstore_protocol::{ClientId, Seq, StreamId, code};
 
+use crate::auth::Rights;
 use crate::limits::Limits;
 use crate::model::Models;
 use crate::stream::ask::{Answer, Ask, SessionId};
 use crate::stream::commit::{Commit, Text};
 
 pub use frame::{error_frame, outcome_frames, refused_frame};
+pub use gate::{Door, Identity};
 pub use thin::Subscription;
 
 /// What a session is told.
@@ -37,6 +40,8 @@ pub enum Input<'a> {
     Committed(Arc<Commit>),
     /// It did not keep up with a stream, whose head is this.
     CutOff(StreamId, Seq),
+    /// The door says something.
+    Door(Door),
 }
 
 /// What a session orders.
@@ -46,6 +51,10 @@ pub enum Output {
     Send(Text),
     /// Ask the stream's worker.
     Ask(StreamId, Ask),
+    /// Look at this token; answered by [`Door::Identified`].
+    Authenticate(String),
+    /// Say what the caller may do with this stream; answered by [`Door::Admitted`].
+    Admit(StreamId),
     /// Close the socket with this code and reason.
     Close(u16, &'static str),
 }
@@ -62,6 +71,10 @@ pub mod close {
     pub const TOO_BIG: u16 = 1009;
     /// Come back later.
     pub const TRY_AGAIN: u16 = 1013;
+    /// A token is needed, or the one that was brought has expired.
+    pub const UNAUTHORIZED: u16 = 4401;
+    /// The token does not allow it any more.
+    pub const FORBIDDEN: u16 = 4403;
 }
 
 /// One socket's session.
@@ -70,6 +83,9 @@ pub struct Session {
     speaks: Speaks,
     outputs: VecDeque<Output>,
     closed: bool,
+    guarded: bool,
+    /// An `auth` frame waits for its answer.
+    renewing: bool,
 }
 
 #[derive(Debug)]
@@ -96,7 +112,28 @@ impl Session {
     }
 
     fn new(speaks: Speaks) -> Self {
-        Self { speaks, outputs: VecDeque::new(), closed: false }
+        let outputs = VecDeque::new();
+        Self { speaks, outputs, closed: false, guarded: false, renewing: false }
+    }
+
+    /// The same, where each stream must be asked for. By the token that came with the socket, if
+    /// one did, its caller is this one.
+    #[must_use]
+    pub fn guarded(mut self, caller: Identity) -> Self {
+        self.guarded = true;
+        if let Speaks::Twin(twin) = &mut self.speaks {
+            twin.guard(caller);
+        }
+        self
+    }
+
+    /// A thin client's session, with what it may do.
+    #[must_use]
+    pub fn with_rights(mut self, rights: Rights) -> Self {
+        if let Speaks::Thin(thin) = &mut self.speaks {
+            thin.allow(rights);
+        }
+        self
     }
 
     /// Takes one fact.
@@ -104,11 +141,51 @@ impl Session {
         if self.closed {
             return;
         }
-        match &mut self.speaks {
-            Speaks::Twin(twin) => twin.handle_input(input, &mut self.outputs),
-            Speaks::Thin(thin) => thin.handle_input(input, &mut self.outputs),
+        match (input, &mut self.speaks) {
+            (Input::Door(door), _) => self.door(door),
+            (Input::Frame(text), _)
+                if self.guarded
+                    && let Some(token) = gate::token(text) =>
+            {
+                self.renewing = true;
+                self.outputs.push_back(Output::Authenticate(token));
+            }
+            (input, Speaks::Twin(twin)) => twin.handle_input(input, &mut self.outputs),
+            (input, Speaks::Thin(thin)) => thin.handle_input(input, &mut self.outputs),
         }
         self.closed = self.outputs.iter().any(|output| matches!(output, Output::Close(..)));
+    }
+
+    fn door(&mut self, door: Door) {
+        let outputs = &mut self.outputs;
+        let renewed = matches!(door, Door::Identified(_)) && std::mem::take(&mut self.renewing);
+        match door {
+            Door::Identified(Ok(identity)) => {
+                if renewed {
+                    outputs.push_back(gate::authenticated(&identity));
+                }
+                match &mut self.speaks {
+                    Speaks::Twin(twin) => twin.identified(identity, outputs),
+                    Speaks::Thin(thin) => {
+                        outputs.push_back(Output::Admit(thin.stream().clone()));
+                    }
+                }
+            }
+            Door::Identified(Err(denied)) => match &mut self.speaks {
+                Speaks::Twin(twin) if !renewed => twin.denied(denied, outputs),
+                Speaks::Twin(_) | Speaks::Thin(_) => {
+                    let frame = error_frame(denied.code(), &denied.to_string(), None);
+                    outputs.push_back(Output::Send(frame.into()));
+                }
+            },
+            Door::Admitted(stream, rights) => match &mut self.speaks {
+                Speaks::Twin(twin) => twin.admitted(&stream, rights, outputs),
+                Speaks::Thin(thin) => thin.admitted(rights, outputs),
+            },
+            Door::Shut(denied) => {
+                fault(denied.code(), &denied.to_string(), close::UNAUTHORIZED, outputs);
+            }
+        }
     }
 
     /// The next order, oldest first.

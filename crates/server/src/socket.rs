@@ -4,21 +4,30 @@
 //! not read either, so that it cannot ask for more (I7).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::Server;
+use crate::auth::{Denied, Grant};
 use crate::hub::{Address, Mailbox, Told, mailbox};
 use crate::limits;
-use crate::session::{Input, Output, Session, close};
+use crate::random;
+use crate::session::{Door, Identity, Input, Output, Session, close};
 use crate::stream::ask::{Ask, Command, SessionId};
 
 /// Runs a session until its socket closes.
-pub(crate) async fn run(socket: WebSocket, server: Arc<Server>, id: SessionId, session: Session) {
+pub(crate) async fn run(
+    socket: WebSocket,
+    server: Arc<Server>,
+    id: SessionId,
+    session: Session,
+    grant: Option<Grant>,
+) {
     let (address, mailbox) = mailbox();
-    let mut pump = Pump { socket, server, id, session, address, mailbox, open_asks: 0 };
+    let mut pump = Pump { socket, server, id, session, grant, address, mailbox, open_asks: 0 };
     pump.run().await;
     pump.leave();
 }
@@ -28,6 +37,8 @@ struct Pump {
     server: Arc<Server>,
     id: SessionId,
     session: Session,
+    /// What its caller may do; none yet: the token comes with the first hello.
+    grant: Option<Grant>,
     address: Address,
     mailbox: Mailbox,
     open_asks: usize,
@@ -40,10 +51,12 @@ impl Pump {
     async fn run(&mut self) {
         let mut stopping = self.server.stopping();
         let mut deadline = Instant::now() + limits::IDLE;
+        let token_by = Instant::now() + limits::TOKEN_WAIT;
         loop {
             if self.drain().await.is_err() {
                 return;
             }
+            let token_ends = self.token_ends().unwrap_or(token_by);
             let may_read = self.open_asks < limits::SOCKET_OPEN_ASKS;
             let step = tokio::select! {
                 () = stops(&mut stopping) => {
@@ -54,6 +67,10 @@ impl Pump {
                 message = self.socket.recv(), if may_read => {
                     deadline = Instant::now() + limits::IDLE;
                     self.received(message)
+                }
+                () = sleep_until(token_ends) => {
+                    self.token_ended();
+                    Ok(())
                 }
                 () = sleep_until(deadline), if self.session.must_speak() && may_read => {
                     self.close(close::POLICY, "silent for too long").await;
@@ -92,6 +109,37 @@ impl Pump {
         Ok(())
     }
 
+    /// When to see whether the token has ended; none where there is none.
+    fn token_ends(&self) -> Option<Instant> {
+        let grant = self.grant.as_ref()?;
+        let expires = grant.expires().map_or(u64::MAX, |seconds| seconds.saturating_mul(1_000));
+        let left = Duration::from_millis(expires.saturating_sub(random::now()));
+        // Clocks are set, and instants end.
+        Some(Instant::now() + left.min(limits::TOKEN_LOOK))
+    }
+
+    fn token_ended(&mut self) {
+        let now = random::now() / 1_000;
+        let denied = match &self.grant {
+            None => Denied::NoToken,
+            Some(grant) if grant.expires().is_some_and(|expires| expires <= now) => Denied::Expired,
+            Some(_) => return,
+        };
+        self.session.handle_input(Input::Door(Door::Shut(denied)));
+    }
+
+    /// Looks at a token. It must be the same subject's as before: the outbox of one user must not
+    /// go out as another's.
+    async fn identify(&mut self, token: &str) -> Result<Identity, Denied> {
+        let grant = self.server.auth().identify(Some(token)).await?;
+        if self.grant.as_ref().is_some_and(|known| known.subject() != grant.subject()) {
+            return Err(Denied::OtherSubject);
+        }
+        let identity = identity(&grant);
+        self.grant = Some(grant);
+        Ok(identity)
+    }
+
     /// Performs what the session orders.
     async fn drain(&mut self) -> Result<(), Ended> {
         while let Some(output) = self.session.poll_output() {
@@ -103,6 +151,20 @@ impl Pump {
                     }
                     let command = Command { to: self.address.clone(), by: self.id, ask };
                     self.server.ask(&stream, command);
+                }
+                Output::Authenticate(token) => {
+                    let identified = Door::Identified(self.identify(&token).await);
+                    self.session.handle_input(Input::Door(identified));
+                }
+                Output::Admit(stream) => {
+                    let said = match &self.grant {
+                        Some(grant) => {
+                            let rights = self.server.auth().rights(grant, &stream).await;
+                            Door::Admitted(stream, rights)
+                        }
+                        None => Door::Identified(Err(Denied::NoToken)),
+                    };
+                    self.session.handle_input(Input::Door(said));
                 }
                 Output::Close(code, reason) => {
                     self.close(code, reason).await;
@@ -143,6 +205,11 @@ impl Pump {
             self.server.ask(&stream, command);
         }
     }
+}
+
+/// What a session knows of its caller.
+pub(crate) fn identity(grant: &Grant) -> Identity {
+    Identity { subject: grant.subject().map(ToString::to_string), expires: grant.expires() }
 }
 
 /// Resolves once the server stops, or is gone.

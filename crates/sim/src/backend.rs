@@ -434,6 +434,8 @@ impl Backend {
                     let (to, by) = (socket.post.clone(), socket.id);
                     self.ask(env, &stream, Command { to, by, ask });
                 }
+                // No tokens here.
+                Output::Authenticate(_) | Output::Admit(_) => {}
                 Output::Close(..) => {
                     env.close_server(link);
                     self.hears(env, link);

@@ -7,8 +7,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use twinstore_protocol::StreamId;
 
+use super::caller::Caller;
 use super::query::{EventsQuery, Pairs};
-use super::{follow, json_response, known};
+use super::{follow, json_response};
 use crate::Server;
 use crate::analysis::{Read, Reader};
 use crate::error::HttpError;
@@ -18,10 +19,11 @@ use crate::log::{Head, Log, ReadError};
 
 pub(super) async fn events(
     State(server): State<Arc<Server>>,
+    caller: Caller,
     Path(stream): Path<String>,
     pairs: Pairs,
 ) -> Result<Response, HttpError> {
-    let stream = known(&server, &stream)?;
+    let stream = caller.analyses(&server, &stream)?;
     let query = EventsQuery::read(pairs)?;
     if query.follow {
         let reader = Reader::new(stream.clone(), query.filter);

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use twinstore_protocol::{Seq, StreamId, code};
 
 use super::analysis::analyse;
-use super::{json_response, known};
+use super::caller::Caller;
+use super::json_response;
 use crate::Server;
 use crate::analysis::{Past, PastError, difference};
 use crate::error::{BEYOND_HEAD, GONE, HttpError, NO_STREAM, TOO_FAR};
@@ -28,14 +29,18 @@ pub(super) struct Parameters {
 
 pub(super) async fn state(
     State(server): State<Arc<Server>>,
+    caller: Caller,
     Path(stream): Path<String>,
     parameters: Result<Query<Parameters>, QueryRejection>,
 ) -> Result<Response, HttpError> {
-    let stream = known(&server, &stream)?;
     let Query(parameters) = parameters.map_err(|e| HttpError::bad_request(&e.body_text()))?;
     match (parameters.at.map(Seq), parameters.diff.map(Seq)) {
-        (None, None) => present(&server, &stream).await,
+        (None, None) => {
+            let stream = caller.reads(&server, &stream).await?;
+            present(&server, &stream).await
+        }
         (Some(at), diff) => {
+            let stream = caller.analyses(&server, &stream)?;
             let body = analyse(&server, move |server, go_on| match diff {
                 None => past(server, &stream, at, go_on),
                 Some(to) => differences(server, &stream, at, to, go_on),

@@ -7,9 +7,10 @@ use axum::response::Response;
 use twinstore_protocol::StreamId;
 
 use super::analysis::analyse;
+use super::caller::Caller;
 use super::events::unreadable;
+use super::json_response;
 use super::query::{EventsQuery, Pairs};
-use super::{json_response, known};
 use crate::Server;
 use crate::analysis::{Count, CountError};
 use crate::error::{BEYOND_HEAD, HttpError, NO_STREAM, TOO_FAR};
@@ -17,17 +18,20 @@ use crate::event::json;
 
 pub(super) async fn of_stream(
     State(server): State<Arc<Server>>,
+    caller: Caller,
     Path(stream): Path<String>,
     pairs: Pairs,
 ) -> Result<Response, HttpError> {
-    let stream = known(&server, &stream)?;
+    let stream = caller.analyses(&server, &stream)?;
     stats(server, Some(stream), pairs).await
 }
 
 pub(super) async fn of_all(
     State(server): State<Arc<Server>>,
+    caller: Caller,
     pairs: Pairs,
 ) -> Result<Response, HttpError> {
+    caller.may_analyse()?;
     stats(server, None, pairs).await
 }
 

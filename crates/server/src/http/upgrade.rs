@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State, WebSocketUpgrade};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::known;
+use super::caller::{Caller, bearer};
+use crate::auth::{Denied, Grant, Rights};
 use crate::error::HttpError;
 use crate::session::{Session, Subscription};
+use crate::socket::identity;
 use crate::{Server, limits, random, socket};
 
 #[derive(Debug, Deserialize)]
@@ -17,35 +20,68 @@ pub(super) struct Parameters {
     stream: Option<String>,
     subscribe: Option<String>,
     from: Option<String>,
+    access_token: Option<String>,
 }
+
+/// The sub-protocol whose next name is a token: what a page can say when it opens a socket.
+const BEARER: &str = "twinstore.bearer";
 
 pub(super) async fn sync(
     State(server): State<Arc<Server>>,
+    headers: HeaderMap,
     parameters: Result<Query<Parameters>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, HttpError> {
     let Query(parameters) = parameters.map_err(|e| HttpError::bad_request(&e.body_text()))?;
-    let subscription = subscription(&server, parameters)?;
+    let token = token(&headers, parameters.access_token.as_deref())?;
+    let auth = server.auth();
+    // A twin may still bring its token with its hello.
+    let grant = match auth.identify(token.as_deref()).await {
+        Err(Denied::NoToken) if parameters.stream.is_none() => None,
+        identified => Some(identified?),
+    };
+    let subscription = subscription(&server, grant.as_ref(), parameters).await?;
     let id = server.next_session();
     let upgrade = upgrade
+        .protocols([BEARER])
         // Without these an idle socket holds 134 KB instead of 6.
         .read_buffer_size(4096)
         .write_buffer_size(0)
         .max_message_size(limits::READ_BYTES_MAX)
         .max_frame_size(limits::READ_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let session = match subscription {
+        let guarded = server.auth().is_guarded();
+        let mut session = match subscription {
             None => Session::twin(id, Arc::clone(server.models()), *server.limits()),
-            Some(wanted) => Session::thin(id, random::client_id(random::now()), wanted),
+            Some((wanted, rights)) => {
+                let client = random::client_id(random::now());
+                Session::thin(id, client, wanted).with_rights(rights)
+            }
         };
-        socket::run(socket, server, id, session).await;
+        if guarded {
+            session = session.guarded(grant.as_ref().map(identity).unwrap_or_default());
+        }
+        socket::run(socket, server, id, session, grant).await;
     }))
 }
 
-fn subscription(
+/// The token that came with the request for a socket.
+fn token(headers: &HeaderMap, query: Option<&str>) -> Result<Option<String>, Denied> {
+    let named = || {
+        let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
+        let mut names =
+            offered.filter_map(|value| value.to_str().ok()).flat_map(|names| names.split(','));
+        names.find(|name| name.trim() == BEARER).and_then(|_| names.next())
+    };
+    let token = bearer(headers)?.or_else(named).or(query);
+    Ok(token.map(|token| token.trim().to_owned()))
+}
+
+async fn subscription(
     server: &Server,
+    grant: Option<&Grant>,
     parameters: Parameters,
-) -> Result<Option<Subscription>, HttpError> {
+) -> Result<Option<(Subscription, Rights)>, HttpError> {
     let Some(stream) = parameters.stream else { return Ok(None) };
     let events = match parameters.subscribe.as_deref() {
         None | Some("records") => false,
@@ -57,5 +93,8 @@ fn subscription(
         Some("start") => true,
         Some(_) => return Err(HttpError::bad_request("`from` is start, or is not there")),
     };
-    Ok(Some(Subscription { stream: known(server, &stream)?, events, from_start }))
+    let grant = grant.ok_or(Denied::NoToken)?;
+    let stream = Caller::new(grant.clone()).reads(server, &stream).await?;
+    let rights = server.auth().rights(grant, &stream).await;
+    Ok(Some((Subscription { stream, events, from_start }, rights)))
 }

@@ -202,7 +202,7 @@
 
   return (model, name) => {
     const reducer = model.default
-    const { validate, records, upcast } = model
+    const { validate, records, upcast, authorize } = model
     let state
     let next // what the records are after the last decision
     let shown // what they were at the last call of changes()
@@ -276,6 +276,18 @@
           return `=${stringify({ ...made, meta: { ...made.meta, ...(meta && { twin: meta.twin }) } })}`
         } catch (thrown) {
           return stringify({ code: isLimit(thrown) ? 'limit' : 'threw', reason: messageOf(thrown) })
+        }
+      },
+      // Only `true` is a yes: a promise would be truthy.
+      authorize(ctx, op, stream, at) {
+        surround(at, 1, 2, 3, 4)
+        try {
+          return authorize(parse(ctx), op, stream) === true ? 'yes' : ''
+        } catch (thrown) {
+          if (isLimit(thrown)) throw thrown
+          return ''
+        } finally {
+          apply(mapClear, made, [])
         }
       },
       decide(json, at, s0, s1, s2, s3) {

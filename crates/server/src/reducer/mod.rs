@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::log::StoredModel;
 
 pub use checksum::checksum;
+pub(crate) use quickjs::Guard;
 pub use quickjs::QuickJs;
 
 /// One action as a reducer sees it.

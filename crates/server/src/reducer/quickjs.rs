@@ -3,6 +3,8 @@
 //! Keeps I7 (steps, memory, stack) and I9 (`harness.js` fixes clock and dice). What crosses is
 //! JSON text. A runtime that ran out of steps or memory is poisoned: whoever holds it drops it.
 
+mod guard;
+
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
@@ -15,6 +17,8 @@ use rquickjs::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+pub(crate) use guard::Guard;
 
 use super::{Change, Decision, LoadError, Reducer, ReducerEngine, ReducerError, Step, Upcast};
 use crate::limits;
@@ -53,6 +57,7 @@ impl QuickJs {
 struct QuickJsReducer {
     calls: Calls,
     schema: u32,
+    authorizes: bool,
     budget: Rc<Budget>,
     // Dropped after the functions that live in it.
     context: Context,
@@ -70,6 +75,7 @@ struct Calls {
     records: Call,
     state: Call,
     checksum: Call,
+    authorize: Call,
 }
 
 type Call = Persistent<Function<'static>>;
@@ -112,8 +118,8 @@ impl QuickJsReducer {
         runtime.set_interrupt_handler(Some(Box::new(move || handler.step())));
         let context = Context::full(&runtime).map_err(|e| engine("make a context", &e))?;
         allow(&runtime, &budget, Allowance::Load);
-        let (calls, schema) = context.with(|ctx| load_model(&ctx, model, name))?;
-        let reducer = Self { calls, schema, budget, context, runtime };
+        let (calls, schema, authorizes) = context.with(|ctx| load_model(&ctx, model, name))?;
+        let reducer = Self { calls, schema, authorizes, budget, context, runtime };
         reducer.initial(&model.name, name)?;
         Ok(reducer)
     }
@@ -334,12 +340,14 @@ fn load_model(
     ctx: &Ctx<'_>,
     model: &StoredModel,
     name: &str,
-) -> Result<(Calls, u32), ReducerError> {
+) -> Result<(Calls, u32, bool), ReducerError> {
     let namespace = evaluate(ctx, model).map_err(ReducerError::Load)?;
     let schema = schema_of(&namespace.1).map_err(ReducerError::Load)?;
+    let authorizes =
+        namespace.1.get::<_, Value<'_>>("authorize").is_ok_and(|value| value.is_function());
     let calls = surround(namespace, name).catch(ctx);
     let calls = calls.map_err(|e| ReducerError::Engine { what: "set up", reason: message(&e) })?;
-    Ok((calls, schema))
+    Ok((calls, schema, authorizes))
 }
 
 /// The harness first, which fixes the intrinsics, then the model's module.
@@ -411,6 +419,7 @@ fn surround<'js>(
         records: call("records")?,
         state: call("state")?,
         checksum: call("checksum")?,
+        authorize: call("authorize")?,
     })
 }
 

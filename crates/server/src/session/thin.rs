@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 use twinstore_protocol::{ClientId, N, Seq, StreamId, code};
 
 use super::frame::{outcome_frames, refused_frame, rejected_frame, seq_frame, thin_error};
-use super::{Input, Output, close};
+use super::{Input, Output, close, fault};
 use crate::action::{ActionText, Refusal};
+use crate::auth::{Denied, Rights};
 use crate::event::StoredEvent;
 use crate::limits;
 use crate::stream::ask::{
@@ -35,15 +36,29 @@ pub(super) struct Thin {
     subscription: Subscription,
     /// From here on commits are heard; what was before came in pages.
     live: bool,
+    rights: Rights,
 }
 
 impl Thin {
     pub(super) fn new(id: SessionId, client: ClientId, subscription: Subscription) -> Self {
-        Self { id, client, subscription, live: false }
+        Self { id, client, subscription, live: false, rights: Rights::ALL }
     }
 
     pub(super) fn stream(&self) -> &StreamId {
         &self.subscription.stream
+    }
+
+    pub(super) fn allow(&mut self, rights: Rights) {
+        self.rights = rights;
+    }
+
+    /// A new token came.
+    pub(super) fn admitted(&mut self, rights: Rights, outputs: &mut VecDeque<Output>) {
+        self.rights = rights;
+        if !rights.read {
+            let denied = Denied::Forbidden;
+            fault(denied.code(), &denied.to_string(), close::FORBIDDEN, outputs);
+        }
     }
 
     pub(super) fn begin(&self, outputs: &mut VecDeque<Output>) {
@@ -60,6 +75,8 @@ impl Thin {
             Input::Frame(text) => self.frame(text, outputs),
             Input::Binary => send(thin_error(code::BAD_JSON, "a frame is text"), outputs),
             Input::TooLarge => super::too_large(outputs),
+            // The session's own.
+            Input::Door(_) => {}
             Input::Answered(_, answer) => self.answered(answer, outputs),
             Input::Committed(commit) => self.committed(&commit, outputs),
             // A thin client cannot pull: it comes back, with `from=start` if it needs all.
@@ -68,6 +85,10 @@ impl Thin {
     }
 
     fn frame(&self, text: &str, outputs: &mut VecDeque<Output>) {
+        if !self.rights.write {
+            let denied = Denied::Forbidden;
+            return send(thin_error(denied.code(), &denied.to_string()), outputs);
+        }
         match submitted(text, &self.client) {
             Ok(entry) => {
                 let submission = Submission { entries: vec![entry], ..Submission::default() };

@@ -11,13 +11,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use twinstore_protocol::planted::{self, Bug};
 use twinstore_protocol::{
-    ClientFrom, ClientId, Cursor, Hello, Leave, Ping, Pong, Pull, Seq, StreamId, VERSION,
+    ClientFrom, ClientId, Cursor, Hello, Leave, N, Ping, Pong, Pull, Seq, StreamId, VERSION,
     VERSION_MIN, VerdictRow, Verdicts, Welcome, code, tag,
 };
 
 use super::frame::{error_frame, frame, snapshot_frames};
 use super::push::{self, Pushed};
-use super::{Input, Output, close, fault};
+use super::{Identity, Input, Output, close, fault};
+use crate::action::Refusal;
+use crate::auth::{Denied, Rights};
 use crate::event::StoredEvent;
 use crate::limits::{self, Limits};
 use crate::log::StoredModel;
@@ -36,6 +38,18 @@ pub(super) struct Twin {
     models: Arc<Models>,
     limits: Limits,
     streams: BTreeMap<StreamId, Stream>,
+    /// Where each stream must be asked for.
+    guard: Option<Guard>,
+}
+
+/// What a twin's session remembers of the door.
+#[derive(Debug)]
+struct Guard {
+    caller: Identity,
+    /// The token that a hello brought: the next hello of the socket brings the same.
+    token: Option<String>,
+    /// The hello that the door looks at.
+    waiting: Option<Hello>,
 }
 
 /// One stream on this socket.
@@ -43,6 +57,8 @@ pub(super) struct Twin {
 struct Stream {
     /// False once it was left; it stays known until its answers have come.
     here: bool,
+    /// Pushes are taken.
+    writes: bool,
     /// Commits are heard: what lies before them was sent.
     live: bool,
     /// The schema of the app, as its hello said.
@@ -87,7 +103,11 @@ pub(super) struct Bad {
 
 impl Twin {
     pub(super) fn new(id: SessionId, models: Arc<Models>, limits: Limits) -> Self {
-        Self { id, models, limits, streams: BTreeMap::new() }
+        Self { id, models, limits, streams: BTreeMap::new(), guard: None }
+    }
+
+    pub(super) fn guard(&mut self, caller: Identity) {
+        self.guard = Some(Guard { caller, token: None, waiting: None });
     }
 
     pub(super) fn streams(&self) -> Vec<StreamId> {
@@ -108,7 +128,53 @@ impl Twin {
             Input::Answered(stream, answer) => self.answered(&stream, answer, outputs),
             Input::Committed(commit) => self.committed(&commit, outputs),
             Input::CutOff(stream, head) => self.cut_off(&stream, head, outputs),
+            // The session's own.
+            Input::Door(_) => {}
         }
+    }
+
+    /// The caller is known by a new token: what it may do is asked anew for every stream.
+    pub(super) fn identified(&mut self, caller: Identity, outputs: &mut Outputs) {
+        let Some(guard) = &mut self.guard else { return };
+        guard.caller = caller;
+        let mut asked: BTreeSet<_> = self.streams.keys().cloned().collect();
+        if let Some(hello) = &mut guard.waiting {
+            guard.token = hello.token.take();
+            asked.insert(hello.stream.clone());
+        }
+        outputs.extend(asked.into_iter().map(Output::Admit));
+    }
+
+    /// The hello's token is not good, or there is none.
+    pub(super) fn denied(&mut self, denied: Denied, outputs: &mut Outputs) {
+        let waiting = self.guard.as_mut().and_then(|guard| guard.waiting.take());
+        if let Some(hello) = waiting {
+            self.refuse(&hello.stream, denied.into(), outputs);
+        }
+    }
+
+    pub(super) fn admitted(&mut self, stream: &StreamId, rights: Rights, outputs: &mut Outputs) {
+        let guard = self.guard.as_mut();
+        let waiting = guard.and_then(|guard| guard.waiting.take_if(|h| h.stream == *stream));
+        if !rights.read {
+            if waiting.is_some() || self.streams.get(stream).is_some_and(|state| state.here) {
+                self.refuse(stream, Denied::Forbidden.into(), outputs);
+            }
+            return;
+        }
+        if let Some(hello) = waiting
+            && let Err(left) = self.join(hello, outputs)
+        {
+            self.refuse(stream, left, outputs);
+        }
+        if let Some(state) = self.streams.get_mut(stream) {
+            state.writes = rights.write;
+        }
+    }
+
+    fn refuse(&mut self, stream: &StreamId, left: Left, outputs: &mut Outputs) {
+        send(error_frame(left.code, &left.message, Some(stream.as_str())), outputs);
+        self.leave(stream, outputs);
     }
 
     fn frame(&mut self, text: &str, outputs: &mut Outputs) -> Result<(), Bad> {
@@ -153,6 +219,19 @@ impl Twin {
     }
 
     fn hello(&mut self, hello: Hello, outputs: &mut Outputs) -> Result<(), Left> {
+        let Some(guard) = &mut self.guard else { return self.join(hello, outputs) };
+        let hello = guard.waiting.insert(hello);
+        outputs.push_back(match &hello.token {
+            Some(token) if guard.token.as_ref() != Some(token) => {
+                Output::Authenticate(token.clone())
+            }
+            _ => Output::Admit(hello.stream.clone()),
+        });
+        Ok(())
+    }
+
+    /// A hello of a caller that may read the stream.
+    fn join(&mut self, hello: Hello, outputs: &mut Outputs) -> Result<(), Left> {
         let model = self.model(&hello.stream)?;
         check_version(&hello)?;
         check_schema(hello.schema, &model)?;
@@ -165,6 +244,7 @@ impl Twin {
         let state = self.streams.entry(hello.stream.clone()).or_default();
         state.restart();
         state.here = true;
+        state.writes = true;
         state.schema = hello.schema;
         let join = state.join(hello.cursor, hello.clients, false);
         state.ask(Asked::Hello { v: hello.v.min(VERSION) }, &hello.stream, join, outputs);
@@ -185,6 +265,10 @@ impl Twin {
         let model = self.model(&pushed.stream)?;
         let wire = self.limits.wire;
         let state = self.here(&pushed.stream, "a push")?;
+        if !state.writes {
+            forbidden(&pushed, outputs);
+            return Ok(());
+        }
         check_schema(pushed.schema, &model)?;
         let submission = push::submission(pushed.entries, state.schema, &wire)?;
         state.name(submission.entries.iter().map(|entry| &entry.client));
@@ -263,7 +347,7 @@ impl Twin {
             model: model.hash.clone(),
             limits: self.limits.wire,
             ping_ms: self.limits.ping_ms,
-            subject: None,
+            subject: self.guard.as_ref().and_then(|guard| guard.caller.subject.clone()),
         };
         send(frame(tag::WELCOME, &welcome), outputs);
     }
@@ -381,6 +465,12 @@ impl Stream {
     }
 }
 
+impl From<Denied> for Left {
+    fn from(denied: Denied) -> Self {
+        Self { code: denied.code(), message: denied.to_string() }
+    }
+}
+
 impl Bad {
     pub(super) fn message(message: &str) -> Self {
         Self { code: code::BAD_MESSAGE, message: message.to_owned() }
@@ -455,6 +545,19 @@ fn refused_frame(stream: &StreamId, refused: Refused) -> String {
         last: refused.last,
     };
     frame(tag::REFUSED, &message)
+}
+
+/// Of a caller that only reads nothing is taken, and no number used.
+fn forbidden(pushed: &Pushed, outputs: &mut Outputs) {
+    let Some(entry) = pushed.entries.first() else { return };
+    let denied = Denied::Forbidden;
+    let refused = Refused {
+        client: entry.client.clone(),
+        n: Some(entry.n),
+        refusal: Refusal { code: denied.code(), reason: denied.to_string() },
+        last: N(entry.from.unwrap_or(entry.n).0 - 1),
+    };
+    send(refused_frame(&pushed.stream, refused), outputs);
 }
 
 fn pong(stream: &StreamId, head: Seq) -> String {

@@ -15,6 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderName;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use twinstore_server::log::{Log, MemoryLog};
 use twinstore_server::{Options, Server, model};
@@ -79,7 +81,18 @@ impl Running {
 
     /// One HTTP request, by hand: status and body.
     pub async fn http(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let answer = self.answer(method, path, body).await;
+        self.http_with("", method, path, body).await
+    }
+
+    /// The same with more headers, each with its line's end.
+    pub async fn http_with(
+        &self,
+        headers: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (u16, String) {
+        let answer = self.answer(headers, method, path, body).await;
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
         let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
         (status, body.to_owned())
@@ -87,14 +100,14 @@ impl Running {
 
     /// The answer's head and body as they came.
     pub async fn raw(&self, method: &str, path: &str) -> String {
-        self.answer(method, path, "").await
+        self.answer("", method, path, "").await
     }
 
-    async fn answer(&self, method: &str, path: &str, body: &str) -> String {
+    async fn answer(&self, headers: &str, method: &str, path: &str, body: &str) -> String {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("it listens");
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await.expect("it reads");
@@ -118,6 +131,20 @@ impl Client {
     pub async fn connect(url: &str) -> Self {
         let connected = tokio_tungstenite::connect_async(url).await;
         Self { socket: connected.expect("it connects").0 }
+    }
+
+    /// With these headers; the error says how it was refused.
+    pub async fn connect_with(
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, tokio_tungstenite::tungstenite::Error> {
+        let mut request = url.into_client_request().expect("a request");
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().expect("a name");
+            request.headers_mut().insert(name, value.parse().expect("a value"));
+        }
+        let (socket, _) = tokio_tungstenite::connect_async(request).await?;
+        Ok(Self { socket })
     }
 
     pub async fn send(&mut self, frame: impl ToString) {
