@@ -3,6 +3,7 @@
 //! One file of TOML; a key that is not known is an error with its place. Paths in the file are
 //! seen from the file's own directory. `twinstore config` prints what came of it.
 
+pub(crate) mod auth;
 mod limits;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::CliError;
 use crate::output;
 use crate::store::Store;
+use auth::AuthTable;
 use limits::LimitsTable;
 
 /// Where a server listens if nobody says otherwise.
@@ -41,6 +43,9 @@ pub(crate) struct Flags {
     /// A directory of files to serve beside the API.
     #[arg(long, value_name = "DIR")]
     www: Option<PathBuf>,
+    /// A file with the secret that tokens are signed with (HS256).
+    #[arg(long, value_name = "FILE")]
+    auth_secret_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +79,8 @@ pub(crate) struct Settings {
     pub(crate) www: Option<PathBuf>,
     /// The models: their names and files.
     pub(crate) models: BTreeMap<String, PathBuf>,
+    /// Who gets in.
+    pub(crate) auth: AuthTable,
     /// What the server keeps to.
     pub(crate) limits: LimitsTable,
 }
@@ -85,6 +92,7 @@ impl Default for Settings {
             store: STORE.parse().unwrap_or(Store::Memory),
             www: None,
             models: BTreeMap::new(),
+            auth: AuthTable::default(),
             limits: LimitsTable::default(),
         }
     }
@@ -101,7 +109,7 @@ impl Settings {
         Ok(settings)
     }
 
-    fn of_file(file: &Path) -> Result<Self, CliError> {
+    pub(crate) fn of_file(file: &Path) -> Result<Self, CliError> {
         let text = std::fs::read_to_string(file)
             .map_err(|source| CliError::ReadConfig { file: file.to_owned(), source })?;
         let mut settings: Self = toml::from_str(&text)
@@ -113,6 +121,7 @@ impl Settings {
     /// Paths in a file are seen from its directory, wherever the command is run.
     fn see_from(&mut self, dir: &Path) {
         let paths = self.models.values_mut().chain(&mut self.www).chain(self.store.path_mut());
+        let paths = paths.chain(self.auth.paths_mut());
         for path in paths {
             *path = dir.join(&*path);
         }
@@ -129,6 +138,9 @@ impl Settings {
         }
         if let Some(www) = &flags.www {
             self.www = Some(www.clone());
+        }
+        if let Some(file) = &flags.auth_secret_file {
+            self.auth.take_secret_file(file);
         }
     }
 }

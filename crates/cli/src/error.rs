@@ -11,6 +11,7 @@ use twinstore_protocol::StreamIdError;
 use twinstore_server::ServerError;
 use twinstore_server::analysis::{CountError, DiffError, FilterError, PastError};
 use twinstore_server::audit::{AuditError, RebuildError};
+use twinstore_server::auth::MintError;
 use twinstore_server::fold::FoldError;
 use twinstore_server::log::{OpenError, ReadError, WriteError};
 use twinstore_server::model::ModelError;
@@ -40,6 +41,16 @@ pub(crate) enum CliError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    #[error("cannot read {file}")]
+    ReadSecret {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("a token is signed with --secret-file, --secret, --key, or the secret of --config")]
+    NoSigningKey,
+    #[error(transparent)]
+    Mint(#[from] MintError),
     #[error("the settings cannot be written as TOML")]
     PrintConfig(#[source] toml::ser::Error),
     #[error("this command reads a store's file: --store sqlite:FILE")]
@@ -149,6 +160,10 @@ impl CliError {
             | Self::NoFile
             | Self::Exists { .. }
             | Self::NoModel
+            | Self::ReadSecret { .. }
+            | Self::NoSigningKey
+            | Self::Mint(_)
+            | Self::Server(ServerError::Auth(_))
             | Self::ReadConfig { .. }
             | Self::Config { .. }
             | Self::BeyondHead { .. } => 2,

@@ -14,6 +14,7 @@ mod serve;
 mod state;
 mod stats;
 mod store;
+mod token;
 mod which;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Command {
     Serve(serve::Serve),
     /// Print the settings that `serve` would run with, as TOML.
     Config(config::Config),
+    /// Make a token, for development.
+    Token(token::Token),
     /// Print a stream's events, one JSON object a line.
     Events(events::Events),
     /// Print a stream's state, or what differs between two of its states.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Config(config) => config.run(),
+        Command::Token(token) => token.run(),
         Command::Events(events) => events.run(),
         Command::State(state) => state.run(),
         Command::Stats(stats) => stats.run(),

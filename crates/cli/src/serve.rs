@@ -59,6 +59,7 @@ fn read_models(settings: &Settings) -> Result<Models, CliError> {
 async fn serve(settings: Settings, models: Models) -> Result<(), CliError> {
     let mut options = Options::new(models, settings.store.open()?);
     options.www = settings.www;
+    options.auth = settings.auth.options()?;
     options.limits = settings.limits.limits();
     if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {
         options.limits.commit_entries = std::cmp::max(1, most);
@@ -67,9 +68,27 @@ async fn serve(settings: Settings, models: Models) -> Result<(), CliError> {
     let listen = |source| CliError::Listen { address: settings.listen.clone(), source };
     let shutdown = signals()?;
     let listener = TcpListener::bind(&settings.listen).await.map_err(listen)?;
-    announce(listener.local_addr().map_err(listen)?)?;
+    let address = listener.local_addr().map_err(listen)?;
+    warn_if_open(&server, address);
+    announce(address)?;
     let served = twinstore_server::run(listener, Arc::clone(&server), shutdown).await;
     Ok(served?)
+}
+
+/// Without tokens whoever reaches the port reads and writes everything.
+fn warn_if_open(server: &Server, address: SocketAddr) {
+    if !server.is_open() {
+        return;
+    }
+    match address.ip().is_loopback() {
+        true => {
+            tracing::info!("no [auth]: whoever is on this machine reads and writes all streams")
+        }
+        false => tracing::warn!(
+            "NO AUTH IS CONFIGURED: WHOEVER REACHES {address} READS AND WRITES ALL STREAMS. Give \
+             keys in [auth] (docs/OPERATIONS.md), or listen on 127.0.0.1"
+        ),
+    }
 }
 
 /// The one line on stdout: programs that start the server read the address from it.

@@ -155,9 +155,8 @@ impl Auth {
 }
 
 fn validation(options: &Options) -> Validation {
-    let mut validation = Validation::default();
-    validation.leeway = limits::CLOCK_SKEW.as_secs();
-    validation.validate_nbf = true;
+    let leeway = limits::CLOCK_SKEW.as_secs();
+    let mut validation = Validation { leeway, validate_nbf: true, ..Validation::default() };
     let mut required = vec!["exp", "sub"];
     if let Some(issuer) = &options.issuer {
         validation.set_issuer(&[issuer]);

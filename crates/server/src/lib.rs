@@ -147,6 +147,12 @@ impl Server {
         }))
     }
 
+    /// Whether nobody is asked for a token.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.auth.is_open()
+    }
+
     /// Finishes what was taken, keeps snapshots and closes the log. Blocks until it is done.
     pub fn stop(&self) {
         self.stopping.send_replace(true);

@@ -71,7 +71,8 @@ impl Place {
         let mut line = String::new();
         let out = child.stdout.take().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("it speaks");
-        let port = line.split("ws://127.0.0.1:").nth(1).and_then(|rest| rest.split('/').next());
+        let port = line.split("ws://").nth(1).and_then(|rest| rest.split('/').next());
+        let port = port.and_then(|address| address.rsplit(':').next());
         let Some(port) = port.and_then(|port| port.parse().ok()) else {
             let mut said = String::new();
             child.stderr.take().expect("piped").read_to_string(&mut said).expect("it speaks");
@@ -137,10 +138,23 @@ pub fn post(port: u16, body: &str) {
 /// One request, with its answer's status and body. HTTP/1.0: the body is as it is, not in chunks.
 #[track_caller]
 pub fn request(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
+    request_by("", port, method, path, body)
+}
+
+/// The same with a token, where it is not empty.
+#[track_caller]
+pub fn request_by(token: &str, port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
+    let token = match token {
+        "" => String::new(),
+        token => format!("authorization: Bearer {token}\r\n"),
+    };
     let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     let length = body.len();
-    write!(socket, "{method} {path} HTTP/1.0\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
-        .expect("it reads");
+    write!(
+        socket,
+        "{method} {path} HTTP/1.0\r\nhost: x\r\n{token}content-length: {length}\r\n\r\n{body}"
+    )
+    .expect("it reads");
     let mut answer = String::new();
     socket.read_to_string(&mut answer).expect("it answers");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");

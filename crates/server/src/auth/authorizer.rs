@@ -69,7 +69,7 @@ fn answer(mut asked: mpsc::Receiver<Question>) {
             Some(guard) => Some(guard),
             None => Guard::open(&model).ok().flatten(),
         };
-        let said = guard.map(|mut guard| (guard.allows(&ctx, op, &stream, random::now()), guard));
+        let said = guard.map(|guard| (guard.allows(&ctx, op, &stream, random::now()), guard));
         let allowed = match said {
             Some((Ok(allowed), guard)) => {
                 guards.insert(model.name.clone(), guard);

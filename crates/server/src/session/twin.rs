@@ -39,7 +39,7 @@ pub(super) struct Twin {
     limits: Limits,
     streams: BTreeMap<StreamId, Stream>,
     /// Where each stream must be asked for.
-    guard: Option<Guard>,
+    guard: Option<Box<Guard>>,
 }
 
 /// What a twin's session remembers of the door.
@@ -107,7 +107,7 @@ impl Twin {
     }
 
     pub(super) fn guard(&mut self, caller: Identity) {
-        self.guard = Some(Guard { caller, token: None, waiting: None });
+        self.guard = Some(Box::new(Guard { caller, token: None, waiting: None }));
     }
 
     pub(super) fn streams(&self) -> Vec<StreamId> {
@@ -149,7 +149,7 @@ impl Twin {
     pub(super) fn denied(&mut self, denied: Denied, outputs: &mut Outputs) {
         let waiting = self.guard.as_mut().and_then(|guard| guard.waiting.take());
         if let Some(hello) = waiting {
-            self.refuse(&hello.stream, denied.into(), outputs);
+            self.refuse(&hello.stream, &denied.into(), outputs);
         }
     }
 
@@ -158,21 +158,21 @@ impl Twin {
         let waiting = guard.and_then(|guard| guard.waiting.take_if(|h| h.stream == *stream));
         if !rights.read {
             if waiting.is_some() || self.streams.get(stream).is_some_and(|state| state.here) {
-                self.refuse(stream, Denied::Forbidden.into(), outputs);
+                self.refuse(stream, &Denied::Forbidden.into(), outputs);
             }
             return;
         }
         if let Some(hello) = waiting
             && let Err(left) = self.join(hello, outputs)
         {
-            self.refuse(stream, left, outputs);
+            self.refuse(stream, &left, outputs);
         }
         if let Some(state) = self.streams.get_mut(stream) {
             state.writes = rights.write;
         }
     }
 
-    fn refuse(&mut self, stream: &StreamId, left: Left, outputs: &mut Outputs) {
+    fn refuse(&mut self, stream: &StreamId, left: &Left, outputs: &mut Outputs) {
         send(error_frame(left.code, &left.message, Some(stream.as_str())), outputs);
         self.leave(stream, outputs);
     }

@@ -20,7 +20,7 @@ impl Guard {
     /// # Errors
     /// It ran past its limits; it must not be asked again.
     pub(crate) fn allows(
-        &mut self,
+        &self,
         ctx: &str,
         op: &str,
         stream: &str,
