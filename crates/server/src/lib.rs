@@ -4,7 +4,7 @@
 //! event durable, and then everyone is told:
 //!
 //! ```text
-//!   socket ── session ──┐                         ┌── reducer (QuickJS)
+//!   socket ── session ──┐                         ┌── reducer (QuickJS, Rust)
 //!   socket ── session ──┼── shard ── worker ──────┤
 //!   HTTP ───────────────┘     └── hub             └── log (SQLite, memory)
 //! ```
@@ -42,14 +42,15 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use twinstore_protocol::StreamId;
+use twinstore_reducer::Model;
 
 use crate::auth::{Auth, AuthError};
 use crate::error::HttpError;
 use crate::hub::{Address, Told, mailbox};
 use crate::limits::Limits;
 use crate::log::{Log, WriteError};
-use crate::model::Models;
-use crate::reducer::QuickJs;
+use crate::model::{ModelError, Models};
+use crate::reducer::{Engines, ReducerEngine};
 use crate::shard::Shared;
 use crate::stream::ask::{Answer, Ask, Command, SessionId};
 use crate::threads::Shards;
@@ -69,6 +70,8 @@ pub struct Options {
     pub threads: usize,
     /// What workers and sessions keep to.
     pub limits: Limits,
+    /// What the models run in.
+    pub engines: Engines,
 }
 
 impl Options {
@@ -78,7 +81,33 @@ impl Options {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.min(limits::REDUCER_THREADS);
         let (www, auth) = (None, auth::Options::default());
-        Self { models, log, www, auth, threads, limits: Limits::DEFAULT }
+        Self {
+            models,
+            log,
+            www,
+            auth,
+            threads,
+            limits: Limits::DEFAULT,
+            engines: Engines::default(),
+        }
+    }
+
+    /// Serves a model in Rust.
+    ///
+    /// # Errors
+    /// [`ModelError`], where its name is none or is taken.
+    pub fn with_model<M: Model>(mut self) -> Result<Self, ModelError> {
+        model::add(&mut self.models, model::native::<M>()?)?;
+        self.with_past_model::<M>()
+    }
+
+    /// Keeps an earlier version of a model in Rust, for the events that it decided.
+    ///
+    /// # Errors
+    /// [`ModelError::Name`].
+    pub fn with_past_model<M: Model>(mut self) -> Result<Self, ModelError> {
+        self.engines.add::<M>(model::native::<M>()?.hash);
+        Ok(self)
     }
 }
 
@@ -89,6 +118,7 @@ pub struct Server {
     models: Arc<Models>,
     auth: Auth,
     log: Arc<dyn Log>,
+    engine: Arc<dyn ReducerEngine>,
     shards: Shards,
     www: Option<PathBuf>,
     sessions: AtomicU64,
@@ -126,10 +156,11 @@ impl Server {
             options.log.put_model((**model).clone())?;
         }
         let models = Arc::new(options.models);
+        let engine: Arc<dyn ReducerEngine> = Arc::new(options.engines);
         let shared = Shared {
             models: Arc::clone(&models),
             log: Arc::clone(&options.log),
-            engine: Arc::new(QuickJs),
+            engine: Arc::clone(&engine),
             limits: options.limits,
         };
         let shards = Shards::start(options.threads, &shared).map_err(ServerError::Thread)?;
@@ -138,6 +169,7 @@ impl Server {
             models,
             auth,
             log: options.log,
+            engine,
             shards,
             www: options.www,
             sessions: AtomicU64::new(1),
@@ -174,6 +206,10 @@ impl Server {
 
     pub(crate) fn log(&self) -> &Arc<dyn Log> {
         &self.log
+    }
+
+    pub(crate) fn engine(&self) -> &dyn ReducerEngine {
+        &*self.engine
     }
 
     pub(crate) fn www(&self) -> Option<&Path> {

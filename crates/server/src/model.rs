@@ -1,4 +1,4 @@
-//! The models a server runs: read from files, checked, and kept by hash.
+//! The models a server runs: read from files or given in Rust, checked, and kept by hash.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use twinstore_reducer::Model;
 
 use crate::event::hex;
 use crate::log::StoredModel;
@@ -72,6 +73,21 @@ pub fn from_source(name: &str, file: &str, source: String) -> Result<StoredModel
     Ok(StoredModel { hash: hash(&source), name: name.to_owned(), schema, source })
 }
 
+/// A model in Rust. In place of its source stands a module that says where to look, for programs
+/// that do not hold it; name, schema and version make its hash.
+///
+/// # Errors
+/// [`ModelError::Name`].
+pub fn native<M: Model>() -> Result<StoredModel, ModelError> {
+    check_name(M::NAME)?;
+    let (name, schema, version) = (M::NAME, M::SCHEMA, M::VERSION);
+    let source = format!(
+        "throw new Error('{name}, schema {schema}, version {version}, is a model in Rust: \
+         only a program that holds it can run it')\n"
+    );
+    Ok(StoredModel { hash: hash(&source), name: name.to_owned(), schema, source })
+}
+
 /// Puts models together by name.
 ///
 /// # Errors
@@ -79,13 +95,22 @@ pub fn from_source(name: &str, file: &str, source: String) -> Result<StoredModel
 pub fn together(models: impl IntoIterator<Item = StoredModel>) -> Result<Models, ModelError> {
     let mut all = Models::new();
     for model in models {
-        // Tables are named after models, and SQLite's names know no case.
-        if all.keys().any(|name| name.eq_ignore_ascii_case(&model.name)) {
-            return Err(ModelError::Twice { name: model.name });
-        }
-        all.insert(model.name.clone(), Arc::new(model));
+        add(&mut all, model)?;
     }
     Ok(all)
+}
+
+/// Adds a model.
+///
+/// # Errors
+/// [`ModelError::Twice`].
+pub fn add(models: &mut Models, model: StoredModel) -> Result<(), ModelError> {
+    // Tables are named after models, and SQLite's names know no case.
+    if models.keys().any(|name| name.eq_ignore_ascii_case(&model.name)) {
+        return Err(ModelError::Twice { name: model.name });
+    }
+    models.insert(model.name.clone(), Arc::new(model));
+    Ok(())
 }
 
 /// The first 16 hex digits of SHA-256(source).

@@ -18,7 +18,6 @@ use crate::error::{BEYOND_HEAD, GONE, HttpError, NO_STREAM, TOO_FAR};
 use crate::event::json;
 use crate::fold::FoldError;
 use crate::limits;
-use crate::reducer::QuickJs;
 use crate::stream::ask::{Answer, Ask};
 
 #[derive(Debug, Deserialize)]
@@ -96,7 +95,7 @@ fn states(
     places: &[Seq],
     go_on: &dyn Fn() -> bool,
 ) -> Result<Vec<String>, HttpError> {
-    let past = Past::of(&**server.log(), &QuickJs, stream)?;
+    let past = Past::of(&**server.log(), server.engine(), stream)?;
     let events = past.cost(places)?;
     let most = server.limits().fold_events;
     if events > most {

@@ -3,18 +3,17 @@
 //! Same model, same events, same state (I9): a reducer sees the action and what [`Step`] says,
 //! nothing else. Not here: numbers, the log and verdicts' form (`stream.rs`).
 
-mod checksum;
+mod native;
 mod quickjs;
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
 use crate::log::StoredModel;
 
-pub use checksum::checksum;
+pub use native::Engines;
 pub(crate) use quickjs::Guard;
 pub use quickjs::QuickJs;
+pub use twinstore_reducer::{Change, checksum, seed};
 
 /// One action as a reducer sees it.
 #[derive(Clone, Copy, Debug)]
@@ -25,16 +24,6 @@ pub struct Step<'a> {
     pub now: u64,
     /// What `Math.random()` begins with.
     pub seed: [u32; 4],
-}
-
-/// What `Math.random()` begins with for an action (I9).
-#[must_use]
-pub fn seed(stream: &str, client: &str, n: u64) -> [u32; 4] {
-    let mut hash = Sha256::new();
-    // A NUL is in none of them, so that no two triples give one text.
-    hash.update(format!("{stream}\0{client}\0{n}").as_bytes());
-    let bytes = hash.finalize();
-    [0, 4, 8, 12].map(|i| u32::from_le_bytes([bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]]))
 }
 
 /// What a model said to an action.
@@ -48,6 +37,8 @@ pub enum Decision {
     Threw(String),
     /// The model ran past a limit. The reducer must not be used again.
     Limit(String),
+    /// A native model panicked while it changed the state. The reducer must not be used again.
+    Panicked(String),
 }
 
 /// What a model made of an action of an older schema.
@@ -60,9 +51,6 @@ pub enum Upcast {
     /// It threw, ran past a limit, or gave no plain action.
     Failed(Decision),
 }
-
-/// A record that changed; `None`: it is gone. Both are JSON text but for the key.
-pub type Change = (String, Option<String>);
 
 /// Why a reducer must not be used again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,7 +136,7 @@ pub trait Reducer: fmt::Debug {
     }
 }
 
-/// Makes reducers: QuickJS for models in JavaScript.
+/// Makes reducers: QuickJS for models in JavaScript, [`Engines`] for those in Rust as well.
 pub trait ReducerEngine: Send + Sync + fmt::Debug {
     /// A reducer with that model's initial state. `name` is the stream's name after its model.
     ///

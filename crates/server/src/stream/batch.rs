@@ -317,6 +317,10 @@ impl Batch {
                 self.rebuild(config, replica)?;
                 (rejection(code::LIMIT, reason), Vec::new())
             }
+            Decision::Panicked(reason) => {
+                self.rebuild(config, replica)?;
+                (rejection(code::THREW, reason), Vec::new())
+            }
         };
         let seq = Seq(self.after.0 + self.events.len() as u64 + 1);
         let action = upcast.as_ref().unwrap_or(taken.action);
@@ -352,7 +356,7 @@ impl Batch {
         self.records.extend(changes);
     }
 
-    /// A reducer that ran past a limit is dropped; its successor folds the log, then the good
+    /// A reducer that ran past a limit, or panicked, is dropped; its successor folds the log, then the good
     /// part of this batch.
     fn rebuild(&self, config: &Config, replica: &mut Replica) -> Result<(), Broken> {
         let Config { stream, model, log, engine, .. } = config;

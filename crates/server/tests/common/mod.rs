@@ -54,6 +54,11 @@ pub async fn serve_with(
     let models = model::together(models.iter().map(load)).expect("names differ");
     let mut options = Options::new(models, Arc::clone(&log));
     change(&mut options);
+    run(options).await
+}
+
+pub async fn run(options: Options) -> Running {
+    let log = Arc::clone(&options.log);
     let server = Server::start(options).expect("it starts");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();

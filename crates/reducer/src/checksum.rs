@@ -1,4 +1,4 @@
-//! The checksum of a state for native reducers: the same number as `src/checksum.js` gives in browsers and models.
+//! The checksum of a state in Rust: the same number as `src/checksum.js` gives in browsers and models.
 //!
 //! `tests/checksums.json` holds states with their sums, which the tests of both read. Not here: why and when
 //! states are compared (`stream/batch.rs`, docs/PROTOCOL.md).
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_same_as_in_javascript() {
         let rows: Vec<Row> =
-            serde_json::from_str(include_str!("../../../../tests/checksums.json")).unwrap();
+            serde_json::from_str(include_str!("../../../tests/checksums.json")).unwrap();
         assert!(rows.len() > 20);
         for Row { state, sum } in rows {
             let value: Value = serde_json::from_str(&state).unwrap();
