@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tracing_subscriber::filter::ParseError;
 use twinstore_export::ExportError;
 use twinstore_protocol::StreamIdError;
 use twinstore_server::ServerError;
@@ -61,6 +62,12 @@ pub(crate) enum CliError {
     BeyondHead { at: u64, head: u64 },
     #[error(transparent)]
     Export(#[from] ExportError),
+    #[error("`--log {filter}`")]
+    LogFilter {
+        filter: String,
+        #[source]
+        source: ParseError,
+    },
     #[error("it was stopped")]
     Stopped,
     #[error(
@@ -156,6 +163,7 @@ impl CliError {
             Self::Export(ExportError::Form { .. } | ExportError::Exists { .. }) => 2,
             Self::Model(_)
             | Self::Stream { .. }
+            | Self::LogFilter { .. }
             | Self::Filter(_)
             | Self::NoFile
             | Self::Exists { .. }

@@ -7,6 +7,7 @@ mod config;
 mod error;
 mod events;
 mod export;
+mod logging;
 mod output;
 mod progress;
 mod rebuild;

@@ -5,16 +5,17 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 use twinstore_server::model::{self, Models};
 use twinstore_server::{Options, Server};
 
 use crate::config::{Flags, Settings};
 use crate::error::CliError;
+use crate::logging::Logging;
 
 /// The most entries in one commit; for tests that need many commits in one replay.
 const BATCH_MAX: &str = "TWINSTORE_BATCH_MAX";
@@ -24,26 +25,23 @@ const BATCH_MAX: &str = "TWINSTORE_BATCH_MAX";
 pub(crate) struct Serve {
     #[command(flatten)]
     flags: Flags,
+    /// How long sockets and requests get to come to their end at SIGTERM.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    drain: Duration,
+    #[command(flatten)]
+    logging: Logging,
 }
 
 impl Serve {
     pub(crate) fn run(&self) -> Result<(), CliError> {
-        tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .with_env_filter(
-                EnvFilter::builder()
-                    .with_default_directive(tracing::Level::INFO.into())
-                    .from_env_lossy(),
-            )
-            .init();
+        self.logging.begin()?;
         let settings = Settings::read(&self.flags)?;
         let models = read_models(&settings)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|source| CliError::Io { what: "cannot start", source })?;
-        runtime.block_on(serve(settings, models))
+        runtime.block_on(serve(settings, models, self.drain))
     }
 }
 
@@ -56,9 +54,10 @@ fn read_models(settings: &Settings) -> Result<Models, CliError> {
     Ok(model::together(models)?)
 }
 
-async fn serve(settings: Settings, models: Models) -> Result<(), CliError> {
+async fn serve(settings: Settings, models: Models, drain: Duration) -> Result<(), CliError> {
     let mut options = Options::new(models, settings.store.open()?);
     options.www = settings.www;
+    options.drain = drain;
     options.auth = settings.auth.options()?;
     options.limits = settings.limits.limits();
     if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {

@@ -87,7 +87,7 @@ async fn sockets_hear_that_the_server_stops() {
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("it connects");
     let ended = tokio::task::spawn_blocking(move || server.terminate());
     let Some(Ok(Message::Close(Some(frame)))) = socket.next().await else { panic!("no goodbye") };
-    assert_eq!(u16::from(frame.code), 1001);
+    assert_eq!(u16::from(frame.code), 1012);
     drop(socket);
     assert_eq!(ended.await.expect("it ends").0, Some(0));
 }

@@ -9,7 +9,7 @@ use twinstore_server::action::ActionText;
 use twinstore_server::limits::{Limits, WIRE};
 use twinstore_server::log::StoredModel;
 use twinstore_server::model::together;
-use twinstore_server::session::{Input, Output, Session, Subscription};
+use twinstore_server::session::{Input, Output, Session, Subscription, Wants};
 use twinstore_server::stream::ask::{
     Answer, Ask, Joined, Missing, Number, Page, SessionId, Settled, State, Submission,
 };
@@ -95,8 +95,8 @@ fn join(session: &mut Session) {
 }
 
 fn thin(chance: &mut Chance<'_>) -> Session {
-    let (events, from_start) = (chance.roll(2) == 0, chance.roll(2) == 0);
-    let subscription = Subscription { stream: stream(), events, from_start };
+    let wants = [Wants::Records, Wants::Events, Wants::State][chance.roll(3)];
+    let subscription = Subscription { stream: stream(), wants, from_start: chance.roll(2) == 0 };
     Session::thin(SessionId(1), ClientId("c".to_owned()), subscription)
 }
 
@@ -117,7 +117,7 @@ fn check(output: &Output, is_thin: bool) {
             }
         }
         Output::Authenticate(_) | Output::Admit(_) => panic!("no tokens here: {output:?}"),
-        Output::Close(..) => {}
+        Output::Refused(_) | Output::Close(..) => {}
     }
 }
 

@@ -41,6 +41,10 @@ impl HttpError {
         Self::new(NO_RECORD, &format!("there is no record `{key}`"))
     }
 
+    pub(crate) fn draining() -> Self {
+        Self::new(DRAINING, "this server is about to stop: connect again, elsewhere or later")
+    }
+
     pub(crate) fn too_large(code: &'static str) -> Self {
         Self::new(code, "the body holds more than one batch may")
     }
@@ -54,6 +58,9 @@ impl HttpError {
 
 /// There is no record of that key.
 const NO_RECORD: &str = "no-record";
+
+/// The server is about to stop.
+const DRAINING: &str = "draining";
 
 /// Nothing happened in that stream yet.
 pub(crate) const NO_STREAM: &str = "no-stream";
@@ -78,7 +85,7 @@ fn status(code: &str) -> StatusCode {
         code::TOO_LARGE | code::BATCH_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
         code::NOT_PLAIN | code::TOO_DEEP | TOO_FAR => StatusCode::UNPROCESSABLE_ENTITY,
         code::BUSY => StatusCode::TOO_MANY_REQUESTS,
-        code::INTERNAL | code::HALTED => StatusCode::SERVICE_UNAVAILABLE,
+        code::INTERNAL | code::HALTED | DRAINING => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -8,6 +8,7 @@ mod caller;
 mod events;
 mod files;
 mod follow;
+mod operations;
 mod query;
 mod state;
 mod stats;
@@ -18,7 +19,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::value::RawValue;
@@ -29,6 +32,7 @@ use crate::Server;
 use crate::error::HttpError;
 use crate::event::json;
 use crate::limits;
+use crate::phase::Visit;
 use crate::random;
 use crate::session::{outcome_frames, thin};
 use crate::stream::ask::{Answer, Ask, Submission};
@@ -45,7 +49,10 @@ pub(crate) fn routes(server: Arc<Server>) -> Router {
         .route("/stats", get(stats::of_all))
         .route("/streams/{stream}/records", get(records))
         .route("/streams/{stream}/records/{key}", get(record))
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
+        .layer(from_fn_with_state(Arc::clone(&server), operations::count))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
         .with_state(server);
     match www {
@@ -58,6 +65,8 @@ async fn actions(
     State(server): State<Arc<Server>>,
     caller: Caller,
     Path(stream): Path<String>,
+    // Before the body: what is being sent when the server is told to stop is still taken.
+    visit: Visit,
     body: Bytes,
 ) -> Result<Response, HttpError> {
     let stream = caller.writes(&server, &stream).await?;
@@ -69,7 +78,18 @@ async fn actions(
         return Err(refused.refusal.into());
     }
     let frames: Vec<_> = settled.outcomes.iter().flat_map(outcome_frames).collect();
+    drop(visit);
     Ok(json_response(format!("[{}]", frames.join(","))))
+}
+
+impl FromRequestParts<Arc<Server>> for Visit {
+    type Rejection = HttpError;
+    async fn from_request_parts(
+        _: &mut Parts,
+        server: &Arc<Server>,
+    ) -> Result<Self, Self::Rejection> {
+        server.visit().ok_or_else(HttpError::draining)
+    }
 }
 
 /// One action or an array of them, all by one client that lives as long as the request.

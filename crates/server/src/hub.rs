@@ -51,12 +51,27 @@ pub struct Address {
 pub struct Mailbox {
     receiver: UnboundedReceiver<Told>,
     waiting: Arc<Waiting>,
+    /// Events that were taken last: they count as waiting until the next are asked for.
+    in_hand: usize,
 }
 
+/// What was published to one address and is not sent yet.
 #[derive(Debug, Default)]
-struct Waiting {
+pub(crate) struct Waiting {
     commits: AtomicUsize,
     bytes: AtomicUsize,
+    events: AtomicUsize,
+}
+
+impl Waiting {
+    /// How many events its owner is behind.
+    pub(crate) fn events(&self) -> usize {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 /// Makes an address and its mailbox.
@@ -64,7 +79,8 @@ struct Waiting {
 pub fn mailbox() -> (Address, Mailbox) {
     let (sender, receiver) = unbounded_channel();
     let waiting = Arc::new(Waiting::default());
-    (Address { sender, waiting: Arc::clone(&waiting) }, Mailbox { receiver, waiting })
+    let address = Address { sender, waiting: Arc::clone(&waiting) };
+    (address, Mailbox { receiver, waiting, in_hand: 0 })
 }
 
 impl Recipient for Address {
@@ -81,6 +97,7 @@ impl Recipient for Address {
         }
         self.waiting.commits.fetch_add(1, Ordering::Relaxed);
         self.waiting.bytes.fetch_add(commit.bytes(), Ordering::Relaxed);
+        self.waiting.events.fetch_add(commit.events.len(), Ordering::Relaxed);
         self.sender.send(Told::Commit(Arc::clone(commit))).is_ok()
     }
 
@@ -91,14 +108,22 @@ impl Recipient for Address {
 }
 
 impl Mailbox {
-    /// The next thing told; waits for it.
+    /// The next thing told; waits for it. What was told before it is taken for sent.
     pub async fn next(&mut self) -> Option<Told> {
+        let sent = std::mem::take(&mut self.in_hand);
+        self.waiting.events.fetch_sub(sent, Ordering::Relaxed);
         let told = self.receiver.recv().await?;
         if let Told::Commit(commit) = &told {
             self.waiting.commits.fetch_sub(1, Ordering::Relaxed);
             self.waiting.bytes.fetch_sub(commit.bytes(), Ordering::Relaxed);
+            self.in_hand = commit.events.len();
         }
         Some(told)
+    }
+
+    /// What is not sent yet.
+    pub(crate) fn waiting(&self) -> Arc<Waiting> {
+        Arc::clone(&self.waiting)
     }
 }
 
@@ -130,9 +155,10 @@ impl<T: Recipient> Hub<T> {
         }
     }
 
-    /// Tells everyone who listens.
-    pub fn publish(&mut self, commit: &Arc<Commit>) {
-        let Some(listeners) = self.streams.get_mut(&commit.stream) else { return };
+    /// Tells everyone who listens, and gives how many were cut off.
+    pub fn publish(&mut self, commit: &Arc<Commit>) -> usize {
+        let Some(listeners) = self.streams.get_mut(&commit.stream) else { return 0 };
+        let before = listeners.len();
         let head = Seq(commit.after.0 + commit.events.len() as u64);
         listeners.retain(|_, address| {
             let kept = address.offer(commit);
@@ -141,9 +167,11 @@ impl<T: Recipient> Hub<T> {
             }
             kept
         });
+        let cut_off = before - listeners.len();
         if listeners.is_empty() {
             self.streams.remove(&commit.stream);
         }
+        cut_off
     }
 
     /// Whether anyone listens.
@@ -166,9 +194,8 @@ mod tests {
         hub.subscribe(&stream, SessionId(1), address);
         let commit = Commit::new(stream.clone(), LogId("l".to_owned()), Seq(4), Vec::new());
         let commit = Arc::new(commit);
-        for _ in 0..=limits::SOCKET_QUEUE_COMMITS {
-            hub.publish(&commit);
-        }
+        let cut_off: usize = (0..=limits::SOCKET_QUEUE_COMMITS).map(|_| hub.publish(&commit)).sum();
+        assert_eq!(cut_off, 1);
         assert!(!hub.listens(&stream));
         for _ in 0..limits::SOCKET_QUEUE_COMMITS {
             assert!(matches!(mailbox.next().await, Some(Told::Commit(_))));

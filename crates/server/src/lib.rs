@@ -20,16 +20,20 @@ pub mod auth;
 mod error;
 pub mod event;
 pub mod fold;
+mod health;
 mod http;
 pub mod hub;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod model;
+mod phase;
 pub mod random;
 pub mod reducer;
 pub mod session;
 pub mod shard;
 mod socket;
+mod sockets;
 pub mod stream;
 mod threads;
 
@@ -37,21 +41,27 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use twinstore_protocol::StreamId;
 use twinstore_reducer::Model;
 
 use crate::auth::{Auth, AuthError};
 use crate::error::HttpError;
+use crate::health::{Health, Unwell};
 use crate::hub::{Address, Told, mailbox};
 use crate::limits::Limits;
 use crate::log::{Log, WriteError};
+use crate::metrics::{Metrics, Timed};
 use crate::model::{ModelError, Models};
+use crate::phase::{Life, Phase, Visit};
 use crate::reducer::{Engines, ReducerEngine};
 use crate::shard::Shared;
+use crate::sockets::Sockets;
 use crate::stream::ask::{Answer, Ask, Command, SessionId};
 use crate::threads::Shards;
 
@@ -72,6 +82,8 @@ pub struct Options {
     pub limits: Limits,
     /// What the models run in.
     pub engines: Engines,
+    /// How long sockets and requests get to come to their end where the server stops.
+    pub drain: Duration,
 }
 
 impl Options {
@@ -81,15 +93,9 @@ impl Options {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.min(limits::REDUCER_THREADS);
         let (www, auth) = (None, auth::Options::default());
-        Self {
-            models,
-            log,
-            www,
-            auth,
-            threads,
-            limits: Limits::DEFAULT,
-            engines: Engines::default(),
-        }
+        let (limits, drain) = (Limits::DEFAULT, limits::DRAIN);
+        let engines = Engines::default();
+        Self { models, log, www, auth, threads, limits, engines, drain }
     }
 
     /// Serves a model in Rust.
@@ -124,7 +130,20 @@ pub struct Server {
     sessions: AtomicU64,
     analyses: Arc<Semaphore>,
     followers: Arc<Semaphore>,
-    stopping: watch::Sender<bool>,
+    drain: Duration,
+    life: Life,
+    sockets: Arc<Sockets>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+}
+
+/// Why a server takes nothing now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotReady {
+    #[error("the server is about to stop")]
+    Draining,
+    #[error(transparent)]
+    Store(#[from] Unwell),
 }
 
 /// Why a server cannot start or go on.
@@ -156,14 +175,18 @@ impl Server {
             options.log.put_model((**model).clone())?;
         }
         let models = Arc::new(options.models);
+        let metrics = Arc::new(Metrics::of(&models));
         let engine: Arc<dyn ReducerEngine> = Arc::new(options.engines);
         let shared = Shared {
             models: Arc::clone(&models),
             log: Arc::clone(&options.log),
-            engine: Arc::clone(&engine),
+            engine: Arc::new(Timed::new(Arc::clone(&engine), Arc::clone(&metrics))),
             limits: options.limits,
+            metrics: Arc::clone(&metrics),
         };
-        let shards = Shards::start(options.threads, &shared).map_err(ServerError::Thread)?;
+        let health = Arc::new(Health::default());
+        let shards =
+            Shards::start(options.threads, &shared, &health).map_err(ServerError::Thread)?;
         Ok(Arc::new(Self {
             limits: options.limits,
             models,
@@ -175,7 +198,11 @@ impl Server {
             sessions: AtomicU64::new(1),
             analyses: Arc::new(Semaphore::new(limits::ANALYSES)),
             followers: Arc::new(Semaphore::new(limits::FOLLOWERS)),
-            stopping: watch::Sender::new(false),
+            drain: options.drain,
+            life: Life::default(),
+            sockets: Arc::default(),
+            metrics,
+            health,
         }))
     }
 
@@ -187,7 +214,7 @@ impl Server {
 
     /// Finishes what was taken, keeps snapshots and closes the log. Blocks until it is done.
     pub fn stop(&self) {
-        self.stopping.send_replace(true);
+        self.life.stop();
         self.shards.stop();
         self.log.close();
     }
@@ -216,8 +243,42 @@ impl Server {
         self.www.as_deref()
     }
 
-    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
-        self.stopping.subscribe()
+    /// Whether it takes actions: its store can be written, and it is not about to stop. That its
+    /// models run was seen before it began.
+    pub(crate) async fn ready(&self) -> Result<(), NotReady> {
+        if *self.phases().borrow() > Phase::Serving {
+            return Err(NotReady::Draining);
+        }
+        Ok(self.health.check(&self.log).await?)
+    }
+
+    /// None: the server is about to stop, and takes nothing any more.
+    pub(crate) fn visit(&self) -> Option<Visit> {
+        self.life.visit()
+    }
+
+    pub(crate) fn phases(&self) -> watch::Receiver<Phase> {
+        self.life.phases()
+    }
+
+    pub(crate) fn sockets(&self) -> &Arc<Sockets> {
+        &self.sockets
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Brings sockets and requests to their end, in the time that they have.
+    async fn drain(&self) {
+        self.metrics.draining.set(1);
+        let sockets = self.sockets.census();
+        tracing::info!(twins = sockets.twins, thin = sockets.thin, "draining");
+        match self.life.drain(self.drain).await {
+            true => tracing::info!("stopping"),
+            false => tracing::warn!("stopping, though not all came to their end in time"),
+        }
+        self.life.stop();
     }
 
     pub(crate) fn analyses(&self) -> &Arc<Semaphore> {
@@ -247,12 +308,15 @@ impl Server {
     }
 }
 
-/// The server's routes: `/sync`, `/streams/…`, `/healthz`, and files where there are any.
+/// The server's routes: `/sync`, `/streams/…`, `/healthz` and the like, and files where there are
+/// any.
 pub fn app(server: Arc<Server>) -> Router {
     http::routes(server)
 }
 
-/// Serves until `shutdown` resolves, then closes sockets, finishes what was taken and returns.
+/// Serves until `shutdown` resolves. Then it says that it is not ready, takes no new sockets or
+/// actions, answers what was taken, closes sockets, and returns; in the time of [`Options::drain`]
+/// and some seconds.
 ///
 /// # Errors
 /// [`ServerError::Listen`].
@@ -261,26 +325,24 @@ pub async fn run(
     server: Arc<Server>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServerError> {
-    let stopping = Arc::clone(&server);
-    let graceful = async move {
+    let draining = Arc::clone(&server);
+    // It listens while it drains, so that whoever asks hears that it is not ready.
+    let drained = async move {
         shutdown.await;
-        tracing::info!("stopping");
-        stopping.stopping.send_replace(true);
+        draining.drain().await;
     };
-    let serving = axum::serve(listener, app(Arc::clone(&server))).with_graceful_shutdown(graceful);
-    let mut stopped = server.stopping();
+    let serving = axum::serve(listener, app(Arc::clone(&server))).with_graceful_shutdown(drained);
+    let mut phases = server.phases();
     let late = async {
         // It only fails once the server is gone.
-        let _ = stopped.wait_for(|stopping| *stopping).await;
-        tokio::time::sleep(limits::SHUTDOWN).await;
+        let _ = phases.wait_for(|phase| *phase == Phase::Stopping).await;
+        tokio::time::sleep(limits::LAST_CALL).await;
     };
     let served = tokio::select! {
         served = serving.into_future() => served.map_err(ServerError::Listen),
         () = late => Ok(()),
     };
-    // Each socket's task holds a receiver for as long as it says goodbye.
-    drop(stopped);
-    let _ = tokio::time::timeout(limits::SHUTDOWN, server.stopping.closed()).await;
+    let _ = timeout(limits::LAST_CALL, server.life.gone()).await;
     let blocking = tokio::task::spawn_blocking(move || server.stop());
     if blocking.await.is_err() {
         tracing::error!("stopping panicked");

@@ -144,8 +144,20 @@ pub const THREAD_STACK: usize = 32 << 20;
 /// A decision or fold that takes this long drops the worker and decides nothing.
 pub const REDUCER_WALL: Duration = Duration::from_secs(60);
 
-/// How long a shutdown may take.
-pub const SHUTDOWN: Duration = Duration::from_secs(20);
+/// How long sockets and requests get to come to their end where the server stops.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// A store that does not answer for this long is not to be relied on.
+pub const STORE_STALL: Duration = Duration::from_secs(10);
+
+/// For how long a write shows that the store can be written.
+pub const STORE_KNOWN: Duration = Duration::from_secs(30);
+
+/// After how long a store that failed is tried again for those who ask.
+pub const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// How long what is still open gets behind that.
+pub const LAST_CALL: Duration = Duration::from_secs(2);
 
 /// Nesting of a state.
 pub const STATE_DEPTH: usize = 500;
@@ -167,6 +179,9 @@ pub const REDUCER_THREADS: usize = 8;
 
 /// Requests at once that read far back in a log.
 pub const ANALYSES: usize = 2;
+
+/// Bytes of a state that is pushed to thin clients.
+pub const THIN_STATE_BYTES: usize = 8 << 20;
 
 /// Bytes of a state that one `GET …/state?diff=` compares.
 pub const HTTP_DIFF_BYTES: usize = 8 << 20;

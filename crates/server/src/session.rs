@@ -23,7 +23,7 @@ use crate::stream::commit::{Commit, Text};
 
 pub use frame::{error_frame, outcome_frames, refused_frame};
 pub use gate::{Door, Identity};
-pub use thin::Subscription;
+pub use thin::{Subscription, Wants};
 
 /// What a session is told.
 #[derive(Debug)]
@@ -55,14 +55,16 @@ pub enum Output {
     Authenticate(String),
     /// Say what the caller may do with this stream; answered by [`Door::Admitted`].
     Admit(StreamId),
+    /// Count that a frame, or an entry of one, was refused with this code.
+    Refused(&'static str),
     /// Close the socket with this code and reason.
     Close(u16, &'static str),
 }
 
 /// Codes of WebSocket closes.
 pub mod close {
-    /// The server stops.
-    pub const GOING_AWAY: u16 = 1001;
+    /// The server stops: connect again.
+    pub const RESTART: u16 = 1012;
     /// The peer does not speak this protocol.
     pub const BAD_DATA: u16 = 1007;
     /// The peer is silent, or takes nothing.
@@ -213,6 +215,7 @@ impl Session {
 /// Ends a session whose peer does not speak the protocol.
 fn fault(code: &'static str, message: &str, close: u16, outputs: &mut VecDeque<Output>) {
     outputs.push_back(Output::Send(error_frame(code, message, None).into()));
+    outputs.push_back(Output::Refused(code));
     outputs.push_back(Output::Close(close, code));
 }
 

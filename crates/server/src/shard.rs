@@ -12,6 +12,7 @@ use twinstore_protocol::{LogId, StreamId};
 use crate::hub::{Hub, Recipient};
 use crate::limits::Limits;
 use crate::log::{Append, AppendError, Head, Log};
+use crate::metrics::Metrics;
 use crate::model::Models;
 use crate::reducer::ReducerEngine;
 use crate::stream::ask::{Answer, Command};
@@ -28,6 +29,8 @@ pub struct Shared {
     pub engine: Arc<dyn ReducerEngine>,
     /// What workers keep to.
     pub limits: Limits,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Gives the id of a log that is begun: random, and not made here.
@@ -72,6 +75,7 @@ impl<T: Recipient> Shard<T> {
             };
             self.make_room(now);
             self.workers.insert(stream.clone(), Worker::new(config));
+            self.shared.metrics.streams_loaded.inc();
         }
         self.feed(now, stream, Input::Asked(command));
     }
@@ -106,7 +110,11 @@ impl<T: Recipient> Shard<T> {
         while let Some(output) = worker.poll_output() {
             match output {
                 Output::Append(append) => self.appends.push_back(append),
-                Output::Publish(commit) => self.hub.publish(&commit),
+                Output::Publish(commit) => {
+                    self.shared.metrics.committed(&commit);
+                    let cut_off = self.hub.publish(&commit);
+                    self.shared.metrics.cut_off.inc_by(cut_off as u64);
+                }
                 Output::Subscribe(address, session) => {
                     self.hub.subscribe(stream, session, address);
                 }
@@ -135,5 +143,6 @@ impl<T: Recipient> Shard<T> {
     fn unload(&mut self, now: u64, stream: &StreamId) {
         self.feed(now, stream, Input::Stopping);
         self.workers.remove(stream);
+        self.shared.metrics.streams_loaded.dec();
     }
 }

@@ -10,12 +10,16 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use tracing::Instrument;
+
 use crate::Server;
 use crate::auth::{Denied, Grant};
 use crate::hub::{Address, Mailbox, Told, mailbox};
 use crate::limits;
+use crate::phase::Phase;
 use crate::random;
 use crate::session::{Door, Identity, Input, Output, Session, close};
+use crate::sockets::Kind;
 use crate::stream::ask::{Ask, Command, SessionId};
 
 /// Runs a session until its socket closes.
@@ -26,10 +30,19 @@ pub(crate) async fn run(
     session: Session,
     grant: Option<Grant>,
 ) {
+    let kind = if session.must_speak() { Kind::Twin } else { Kind::Thin };
+    let span = tracing::info_span!("socket", id = id.0, kind = kind.name());
     let (address, mailbox) = mailbox();
+    let place = server.sockets().enter(id, kind, mailbox.waiting());
     let mut pump = Pump { socket, server, id, session, grant, address, mailbox, open_asks: 0 };
-    pump.run().await;
-    pump.leave();
+    let pumping = async {
+        tracing::debug!("opened");
+        pump.run().await;
+        pump.leave();
+        tracing::debug!("closed");
+    };
+    pumping.instrument(span).await;
+    drop(place);
 }
 
 struct Pump {
@@ -49,18 +62,27 @@ struct Ended;
 
 impl Pump {
     async fn run(&mut self) {
-        let mut stopping = self.server.stopping();
+        let (mut phases, mut cut_off) = (self.server.phases(), self.server.phases());
+        let mut draining = false;
         let mut deadline = Instant::now() + limits::IDLE;
         let token_by = Instant::now() + limits::TOKEN_WAIT;
         loop {
             if self.drain().await.is_err() {
                 return;
             }
+            if draining && self.open_asks == 0 {
+                return self.close(close::RESTART, "the server restarts").await;
+            }
             let token_ends = self.token_ends().unwrap_or(token_by);
-            let may_read = self.open_asks < limits::SOCKET_OPEN_ASKS;
+            let may_read = !draining && self.open_asks < limits::SOCKET_OPEN_ASKS;
             let step = tokio::select! {
-                () = stops(&mut stopping) => {
-                    self.close(close::GOING_AWAY, "the server stops").await;
+                // What was read is answered; the peer sends the rest to whom it finds next.
+                () = reaches(&mut phases, Phase::Draining), if !draining => {
+                    draining = true;
+                    Ok(())
+                }
+                () = reaches(&mut cut_off, Phase::Stopping) => {
+                    self.close(close::RESTART, "the server restarts").await;
                     Err(Ended)
                 }
                 told = self.mailbox.next() => self.told(told),
@@ -98,15 +120,22 @@ impl Pump {
 
     fn received(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
         match message {
-            Some(Ok(Message::Text(text))) if text.len() > limits::WIRE.frame_bytes as usize => {
-                self.session.handle_input(Input::TooLarge);
+            Some(Ok(Message::Text(text))) => {
+                self.server.metrics().received.count(text.len());
+                self.text(&text);
             }
-            Some(Ok(Message::Text(text))) => self.session.handle_input(Input::Frame(&text)),
             Some(Ok(Message::Binary(_))) => self.session.handle_input(Input::Binary),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Ended),
         }
         Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        self.session.handle_input(match text.len() > limits::WIRE.frame_bytes as usize {
+            true => Input::TooLarge,
+            false => Input::Frame(text),
+        });
     }
 
     /// When to see whether the token has ended; none where there is none.
@@ -144,7 +173,15 @@ impl Pump {
     async fn drain(&mut self) -> Result<(), Ended> {
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Send(frame) => self.send(Message::Text(frame)).await?,
+                Output::Send(frame) => {
+                    let bytes = frame.len();
+                    self.send(Message::Text(frame)).await?;
+                    self.server.metrics().sent.count(bytes);
+                }
+                Output::Refused(code) => {
+                    tracing::debug!(code, "refused");
+                    self.server.metrics().refused(code);
+                }
                 Output::Ask(stream, ask) => {
                     if !matches!(ask, Ask::Leave) {
                         self.open_asks += 1;
@@ -212,7 +249,7 @@ pub(crate) fn identity(grant: &Grant) -> Identity {
     Identity { subject: grant.subject().map(ToString::to_string), expires: grant.expires() }
 }
 
-/// Resolves once the server stops, or is gone.
-async fn stops(stopping: &mut watch::Receiver<bool>) {
-    let _ = stopping.wait_for(|stopping| *stopping).await;
+/// Resolves once the server is that far, or is gone.
+async fn reaches(phases: &mut watch::Receiver<Phase>, phase: Phase) {
+    let _ = phases.wait_for(|now| *now >= phase).await;
 }

@@ -5,14 +5,16 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use twinstore_protocol::StreamId;
 
+use crate::health::Health;
 use crate::hub::{Address, Recipient};
 use crate::limits;
 use crate::log::{AppendError, Head};
+use crate::metrics::Metrics;
 use crate::random;
 use crate::shard::{Shard, Shared};
 use crate::stream::ask::{Answer, Command};
@@ -24,6 +26,7 @@ pub(crate) struct Shards {
     // append under way.
     inboxes: Vec<Sender<Message>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
@@ -38,28 +41,35 @@ impl Shards {
     ///
     /// # Errors
     /// The system's, where it gives no thread.
-    pub(crate) fn start(count: usize, shared: &Shared) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        count: usize,
+        shared: &Shared,
+        health: &Arc<Health>,
+    ) -> std::io::Result<Self> {
         let mut inboxes = Vec::new();
         let mut threads = Vec::new();
         for number in 0..count.max(1) {
             let (sender, inbox) = channel();
-            let (shared, own) = (shared.clone(), sender.clone());
+            let (shared, own, health) = (shared.clone(), sender.clone(), Arc::clone(health));
             let builder = thread::Builder::new()
                 .name(format!("reducer-{number}"))
                 .stack_size(limits::THREAD_STACK);
             // Workers hold runtimes, which cannot be sent: the shard is made on its thread.
-            threads.push(builder.spawn(move || Thread::new(shared, own).run(&inbox))?);
+            threads.push(builder.spawn(move || Thread::new(shared, own, health).run(&inbox))?);
             inboxes.push(sender);
         }
-        Ok(Self { inboxes, threads: Mutex::new(threads) })
+        let metrics = Arc::clone(&shared.metrics);
+        Ok(Self { inboxes, threads: Mutex::new(threads), metrics })
     }
 
     /// Hands a question to the stream's worker.
     pub(crate) fn ask(&self, stream: &StreamId, command: Command<Address>) {
         let message = Message::Asked(stream.clone(), command);
+        self.metrics.questions_waiting.inc();
         if let Err(unsent) = self.inbox(stream).send(message)
             && let Message::Asked(stream, command) = unsent.0
         {
+            self.metrics.questions_waiting.dec();
             command.to.answer(&stream, Answer::Unavailable);
         }
     }
@@ -92,11 +102,13 @@ struct Thread {
     shard: Shard<Address>,
     shared: Shared,
     own: Sender<Message>,
+    health: Arc<Health>,
 }
 
 impl Thread {
-    fn new(shared: Shared, own: Sender<Message>) -> Self {
-        Self { shard: Shard::new(shared.clone(), Box::new(random::log_id)), shared, own }
+    fn new(shared: Shared, own: Sender<Message>, health: Arc<Health>) -> Self {
+        let shard = Shard::new(shared.clone(), Box::new(random::log_id));
+        Self { shard, shared, own, health }
     }
 
     fn run(mut self, inbox: &Receiver<Message>) {
@@ -105,8 +117,18 @@ impl Thread {
             let Ok(message) = inbox.recv() else { return };
             let now = random::now();
             match message {
-                Message::Asked(stream, command) => self.shard.asked(now, &stream, command),
-                Message::Appended(stream, outcome) => self.shard.appended(now, &stream, outcome),
+                Message::Asked(stream, command) => {
+                    self.shared.metrics.questions_waiting.dec();
+                    let _in = tracing::debug_span!("stream", %stream).entered();
+                    self.shard.asked(now, &stream, command);
+                }
+                Message::Appended(stream, outcome) => {
+                    let _in = tracing::debug_span!("stream", %stream).entered();
+                    if let Ok(head) = &outcome {
+                        tracing::debug!(head = head.seq.0, "stored");
+                    }
+                    self.shard.appended(now, &stream, outcome);
+                }
                 Message::Stop => stopping = true,
             }
             self.append();
@@ -117,7 +139,12 @@ impl Thread {
     fn append(&mut self) {
         while let Some(append) = self.shard.poll_append() {
             let (own, stream) = (self.own.clone(), append.stream.clone());
+            let (metrics, health) = (Arc::clone(&self.shared.metrics), Arc::clone(&self.health));
+            health.append_begins();
+            let began = metrics.append_begins(&append);
             let done = Box::new(move |outcome| {
+                metrics.append_ends(began, &outcome);
+                health.append_ends(&outcome);
                 // The thread outlives its appends: it waits for them when it stops.
                 let _ = own.send(Message::Appended(stream, outcome));
             });

@@ -134,6 +134,7 @@ impl Backend {
             log: Arc::<FaultyLog>::clone(&self.log),
             engine: Arc::new(self.native.clone()),
             limits: env.settings.server_limits(),
+            metrics: Arc::default(),
         };
         let mut dice = Dice::new(env.dice.draw());
         let new_log = Box::new(move || LogId(format!("log{:08x}", dice.below(1 << 32))));
@@ -436,6 +437,7 @@ impl Backend {
                 }
                 // No tokens here.
                 Output::Authenticate(_) | Output::Admit(_) => {}
+                Output::Refused(_) => {}
                 Output::Close(..) => {
                     env.close_server(link);
                     self.hears(env, link);

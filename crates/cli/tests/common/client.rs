@@ -92,7 +92,7 @@ impl Client {
         Some(())
     }
 
-    fn entry(&self, n: u64) -> Value {
+    pub fn entry(&self, n: u64) -> Value {
         let id = format!("{}-{n}", self.id);
         let kind = if n.is_multiple_of(10) { "bad" } else { "put" };
         json!({ "client": self.id, "n": n, "action": { "type": kind, "payload": { "id": id } } })

@@ -8,6 +8,7 @@ use twinstore_protocol::code;
 use crate::Server;
 use crate::error::HttpError;
 use crate::limits;
+use crate::phase::Phase;
 
 /// Runs it on a thread with a reducer's stack. `go_on` says whether anyone still waits for it.
 pub(super) async fn analyse<T: Send + 'static>(
@@ -17,11 +18,11 @@ pub(super) async fn analyse<T: Send + 'static>(
     let busy = |_| HttpError::new(code::BUSY, "too much is analysed already: ask again later");
     let permit = Arc::clone(server.analyses()).try_acquire_owned().map_err(busy)?;
     let (done, result) = oneshot::channel();
-    let (server, stopping) = (Arc::clone(server), server.stopping());
+    let (server, phases) = (Arc::clone(server), server.phases());
     let run = move || {
-        let worked = work(&server, &|| !done.is_closed() && !*stopping.borrow());
+        let worked = work(&server, &|| !done.is_closed() && *phases.borrow() < Phase::Stopping);
         // A server that stops waits for those who hold it.
-        drop(stopping);
+        drop(phases);
         drop(permit);
         // Whoever asked may be gone.
         let _ = done.send(worked);

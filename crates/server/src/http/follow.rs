@@ -21,6 +21,7 @@ use crate::error::HttpError;
 use crate::hub::{Address, Mailbox, Told, mailbox};
 use crate::limits;
 use crate::log::ReadError;
+use crate::phase::Phase;
 use crate::stream::ask::{Answer, Ask, Command, SessionId};
 
 pub(super) async fn events(
@@ -32,10 +33,10 @@ pub(super) async fn events(
     let busy = |_| HttpError::new(code::BUSY, "too many follow already: ask again later");
     let permit = Arc::clone(server.followers()).try_acquire_owned().map_err(busy)?;
     let (address, mailbox) = mailbox();
-    let (session, stopping) = (server.next_session(), server.stopping());
+    let (session, phases) = (server.next_session(), server.phases());
     let left = limit.unwrap_or(usize::MAX);
     let mut follow =
-        Follow { server, stream, reader, left, address, mailbox, session, stopping, permit };
+        Follow { server, stream, reader, left, address, mailbox, session, phases, permit };
     follow.watch();
     match follow.mailbox.next().await {
         Some(Told::Answer(_, Answer::Watching { .. })) => {}
@@ -60,7 +61,7 @@ struct Follow {
     address: Address,
     mailbox: Mailbox,
     session: SessionId,
-    stopping: watch::Receiver<bool>,
+    phases: watch::Receiver<Phase>,
     #[expect(dead_code, reason = "held for as long as it lasts")]
     permit: OwnedSemaphorePermit,
 }
@@ -74,7 +75,7 @@ impl Drop for Follow {
 impl Follow {
     /// The next lines; waits for them. None: that was all.
     async fn lines(&mut self) -> Option<Bytes> {
-        while self.left > 0 && !*self.stopping.borrow() {
+        while self.left > 0 && *self.phases.borrow() == Phase::Serving {
             match self.page().await {
                 Ok(Read::Events { events, .. }) if events.is_empty() => {}
                 Ok(Read::Events { mut events, .. }) => {
@@ -115,7 +116,7 @@ impl Follow {
         loop {
             let told = tokio::select! {
                 told = self.mailbox.next() => told?,
-                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                _ = self.phases.wait_for(|phase| *phase > Phase::Serving) => return None,
             };
             match told {
                 Told::Commit(commit) => {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::caller::{Caller, bearer};
 use crate::auth::{Denied, Grant, Rights};
 use crate::error::HttpError;
-use crate::session::{Session, Subscription};
+use crate::session::{Session, Subscription, Wants};
 use crate::socket::identity;
 use crate::{Server, limits, random, socket};
 
@@ -33,6 +33,7 @@ pub(super) async fn sync(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, HttpError> {
     let Query(parameters) = parameters.map_err(|e| HttpError::bad_request(&e.body_text()))?;
+    let visit = server.visit().ok_or_else(HttpError::draining)?;
     let token = token(&headers, parameters.access_token.as_deref())?;
     let auth = server.auth();
     // A twin may still bring its token with its hello.
@@ -62,6 +63,7 @@ pub(super) async fn sync(
             session = session.guarded(grant.as_ref().map(identity).unwrap_or_default());
         }
         socket::run(socket, server, id, session, grant).await;
+        drop(visit);
     }))
 }
 
@@ -83,10 +85,11 @@ async fn subscription(
     parameters: Parameters,
 ) -> Result<Option<(Subscription, Rights)>, HttpError> {
     let Some(stream) = parameters.stream else { return Ok(None) };
-    let events = match parameters.subscribe.as_deref() {
-        None | Some("records") => false,
-        Some("events") => true,
-        Some(_) => return Err(HttpError::bad_request("`subscribe` is records or events")),
+    let wants = match parameters.subscribe.as_deref() {
+        None | Some("records") => Wants::Records,
+        Some("events") => Wants::Events,
+        Some("state") => Wants::State,
+        Some(_) => return Err(HttpError::bad_request("`subscribe` is records, events or state")),
     };
     let from_start = match parameters.from.as_deref() {
         None => false,
@@ -96,5 +99,5 @@ async fn subscription(
     let grant = grant.ok_or(Denied::NoToken)?;
     let stream = Caller::new(grant.clone()).reads(server, &stream).await?;
     let rights = server.auth().rights(grant, &stream).await;
-    Ok(Some((Subscription { stream, events, from_start }, rights)))
+    Ok(Some((Subscription { stream, wants, from_start }, rights)))
 }

@@ -264,6 +264,16 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// [`WriteError`].
     fn put_model(&self, model: StoredModel) -> Result<(), WriteError>;
 
+    /// Writes something durably that nobody misses, to see whether it can. One that can always be
+    /// written where it can be read need only be read.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    fn probe(&self) -> Result<(), WriteError> {
+        let tried = self.streams(None, 1);
+        tried.map(drop).map_err(|error| WriteError { what: "anything", source: error.into() })
+    }
+
     /// Ends all writing: what was handed over is written, what comes later fails.
     fn close(&self);
 }

@@ -351,6 +351,14 @@ impl Log for SqliteLog {
         writer.put_model(model).map_err(error)
     }
 
+    fn probe(&self) -> Result<(), WriteError> {
+        let error = |source: BackendError| WriteError { what: "anything", source };
+        match &self.writer {
+            Some(writer) => writer.probe().map_err(error),
+            None => Err(error("the store is open read-only".into())),
+        }
+    }
+
     fn close(&self) {
         // Who closes last brings all of the write-ahead log into the file; a reader cannot.
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -389,6 +397,7 @@ CREATE TABLE IF NOT EXISTS twin_snapshots (
 CREATE TABLE IF NOT EXISTS twin_models (
   hash TEXT PRIMARY KEY, name TEXT NOT NULL, schema INTEGER NOT NULL, source TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS twin_probe (room BLOB NOT NULL);
 PRAGMA user_version = 1;
 ";
 

@@ -97,6 +97,10 @@ pub(super) fn seq_frame(seq: Seq) -> String {
     format!(r#"{{"seq":{}}}"#, seq.0)
 }
 
+pub(super) fn state_frame(seq: Seq, state: &str) -> String {
+    format!(r#"{{"seq":{},"state":{state}}}"#, seq.0)
+}
+
 pub(super) fn rejected_frame(seq: Seq, error: &Rejection) -> String {
     format!(r#"{{"seq":{},"error":{}}}"#, seq.0, json(error))
 }

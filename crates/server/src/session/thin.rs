@@ -1,4 +1,4 @@
-//! A thin client: each frame is a plain Redux action, and it hears of records or events.
+//! A thin client: each frame is a plain Redux action, and it hears of records, events or states.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use twinstore_protocol::{ClientId, N, Seq, StreamId, code};
 
-use super::frame::{outcome_frames, refused_frame, rejected_frame, seq_frame, thin_error};
+use super::frame::{outcome_frames, rejected_frame, seq_frame, state_frame, thin_error};
 use super::{Input, Output, close, fault};
 use crate::action::{ActionText, Refusal};
 use crate::auth::{Denied, Rights};
@@ -22,10 +22,21 @@ use crate::stream::commit::{Commit, Decided, record_frame};
 pub struct Subscription {
     /// Of which stream.
     pub stream: StreamId,
-    /// Events rather than records.
-    pub events: bool,
+    /// In which form.
+    pub wants: Wants,
     /// What is there already, first.
     pub from_start: bool,
+}
+
+/// What a thin client hears of each batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// The records that it changed.
+    Records,
+    /// Its events.
+    Events,
+    /// The state that it led to. Who is slow hears the newest and none of those before.
+    State,
 }
 
 /// The session of a thin client.
@@ -37,11 +48,24 @@ pub(super) struct Thin {
     /// From here on commits are heard; what was before came in pages.
     live: bool,
     rights: Rights,
+    state: Newest,
+}
+
+/// How far a subscriber of states is. One state is asked for at a time, so that those which come
+/// while it is under way are one state, the newest.
+#[derive(Debug, Default)]
+struct Newest {
+    asked: bool,
+    /// Up to here a state is there.
+    there: Seq,
+    /// Up to here one was sent.
+    sent: Option<Seq>,
 }
 
 impl Thin {
     pub(super) fn new(id: SessionId, client: ClientId, subscription: Subscription) -> Self {
-        Self { id, client, subscription, live: false, rights: Rights::ALL }
+        let state = Newest::default();
+        Self { id, client, subscription, live: false, rights: Rights::ALL, state }
     }
 
     pub(super) fn stream(&self) -> &StreamId {
@@ -62,10 +86,12 @@ impl Thin {
     }
 
     pub(super) fn begin(&self, outputs: &mut VecDeque<Output>) {
-        let ask = match (self.subscription.events, self.subscription.from_start) {
-            (true, true) => Ask::Follow { after: Seq(0) },
-            (false, from_start) => Ask::Watch { records: from_start },
-            (true, false) => Ask::Watch { records: false },
+        let ask = match (self.subscription.wants, self.subscription.from_start) {
+            (Wants::Events, true) => Ask::Follow { after: Seq(0) },
+            (Wants::Records, true) => Ask::Watch { records: true },
+            (Wants::Events | Wants::Records, false) | (Wants::State, _) => {
+                Ask::Watch { records: false }
+            }
         };
         self.ask(ask, outputs);
     }
@@ -73,13 +99,17 @@ impl Thin {
     pub(super) fn handle_input(&mut self, input: Input<'_>, outputs: &mut VecDeque<Output>) {
         match input {
             Input::Frame(text) => self.frame(text, outputs),
-            Input::Binary => send(thin_error(code::BAD_JSON, "a frame is text"), outputs),
+            Input::Binary => refuse(code::BAD_JSON, "a frame is text", outputs),
             Input::TooLarge => super::too_large(outputs),
             // The session's own.
             Input::Door(_) => {}
             Input::Answered(_, answer) => self.answered(answer, outputs),
             Input::Committed(commit) => self.committed(&commit, outputs),
-            // A thin client cannot pull: it comes back, with `from=start` if it needs all.
+            Input::CutOff(..) if self.subscription.wants == Wants::State => {
+                self.live = false;
+                self.ask(Ask::Watch { records: false }, outputs);
+            }
+            // It cannot pull: it comes back, with `from=start` if it needs all.
             Input::CutOff(..) => outputs.push_back(Output::Close(close::TRY_AGAIN, "too slow")),
         }
     }
@@ -87,14 +117,14 @@ impl Thin {
     fn frame(&self, text: &str, outputs: &mut VecDeque<Output>) {
         if !self.rights.write {
             let denied = Denied::Forbidden;
-            return send(thin_error(denied.code(), &denied.to_string()), outputs);
+            return refuse(denied.code(), &denied.to_string(), outputs);
         }
         match submitted(text, &self.client) {
             Ok(entry) => {
                 let submission = Submission { entries: vec![entry], ..Submission::default() };
                 self.ask(Ask::Submit(submission), outputs);
             }
-            Err(refusal) => send(thin_error(refusal.code, &refusal.reason), outputs),
+            Err(refusal) => refuse(refusal.code, &refusal.reason, outputs),
         }
     }
 
@@ -105,15 +135,18 @@ impl Thin {
                 for (key, record) in records {
                     send(record_frame(seq, &(key, Some(record))), outputs);
                 }
+                if self.subscription.wants == Wants::State {
+                    self.ask_state(seq, outputs);
+                }
             }
+            Answer::State { seq, state } => self.state(seq, &state, outputs),
             Answer::Page(page) => self.page(&page, outputs),
             Answer::Settled(settled) => settled_frames(&settled, outputs),
             Answer::Unavailable | Answer::Halted => {
-                send(thin_error(code::INTERNAL, "the stream is not available"), outputs);
+                refuse(code::INTERNAL, "the stream is not available", outputs);
                 outputs.push_back(Output::Close(close::TRY_AGAIN, code::INTERNAL));
             }
-            Answer::Joined(_) | Answer::Head(_) | Answer::State { .. } | Answer::Records { .. } => {
-            }
+            Answer::Joined(_) | Answer::Head(_) | Answer::Records { .. } => {}
         }
     }
 
@@ -134,15 +167,51 @@ impl Thin {
         }
     }
 
-    fn committed(&self, commit: &Arc<Commit>, outputs: &mut VecDeque<Output>) {
+    fn committed(&mut self, commit: &Arc<Commit>, outputs: &mut VecDeque<Output>) {
         if !self.live {
             return;
         }
         for decided in &commit.events {
-            match self.subscription.events {
-                true => self.event(decided, outputs),
-                false => self.records(decided, outputs),
+            match self.subscription.wants {
+                Wants::Events => self.event(decided, outputs),
+                Wants::Records => self.records(decided, outputs),
+                Wants::State => self.own_verdict(decided, outputs),
             }
+        }
+        let accepted = commit.events.iter().rfind(|decided| decided.event.error.is_none());
+        if let (Wants::State, Some(last)) = (self.subscription.wants, accepted) {
+            self.ask_state(last.event.seq, outputs);
+        }
+    }
+
+    /// There is a state up to here.
+    fn ask_state(&mut self, there: Seq, outputs: &mut VecDeque<Output>) {
+        self.state.there = self.state.there.max(there);
+        let missing = self.state.sent.is_none_or(|sent| sent < self.state.there);
+        if missing && !std::mem::replace(&mut self.state.asked, true) {
+            self.ask(Ask::State, outputs);
+        }
+    }
+
+    fn state(&mut self, seq: Seq, state: &str, outputs: &mut VecDeque<Output>) {
+        self.state.asked = false;
+        if state.len() > limits::THIN_STATE_BYTES {
+            let most = limits::THIN_STATE_BYTES;
+            let reason = format!("the state has {} bytes, at most {most} are sent", state.len());
+            refuse(code::TOO_LARGE, &reason, outputs);
+            return outputs.push_back(Output::Close(close::TOO_BIG, code::TOO_LARGE));
+        }
+        send(state_frame(seq, state), outputs);
+        self.state.sent = Some(seq);
+        self.ask_state(seq, outputs);
+    }
+
+    fn own_verdict(&self, decided: &Decided, outputs: &mut VecDeque<Output>) {
+        let seq = decided.event.seq;
+        match &decided.event.error {
+            _ if decided.by != self.id => {}
+            Some(error) => send(rejected_frame(seq, error), outputs),
+            None => send(seq_frame(seq), outputs),
         }
     }
 
@@ -198,8 +267,13 @@ fn settled_frames(settled: &Settled, outputs: &mut VecDeque<Output>) {
         }
     }
     if let Some(refused) = &settled.refused {
-        send(refused_frame(refused), outputs);
+        refuse(refused.refusal.code, &refused.refusal.reason, outputs);
     }
+}
+
+fn refuse(code: &'static str, reason: &str, outputs: &mut VecDeque<Output>) {
+    send(thin_error(code, reason), outputs);
+    outputs.push_back(Output::Refused(code));
 }
 
 fn send(frame: String, outputs: &mut VecDeque<Output>) {

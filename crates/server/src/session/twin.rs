@@ -185,6 +185,7 @@ impl Twin {
         };
         if let Err(left) = taken {
             send(error_frame(left.code, &left.message, Some(&stream)), outputs);
+            outputs.push_back(Output::Refused(left.code));
             if let Ok(stream) = StreamId::parse(&stream) {
                 self.leave(&stream, outputs);
             }
@@ -328,6 +329,7 @@ impl Twin {
             (_, Answer::Unavailable | Answer::Halted) => {
                 let message = "the stream is not available now; connect again later";
                 send(error_frame(code::INTERNAL, message, Some(stream.as_str())), outputs);
+                outputs.push_back(Output::Refused(code::INTERNAL));
                 self.leave(stream, outputs);
             }
             (_, Answer::Watching { .. } | Answer::State { .. } | Answer::Records { .. }) => {}
@@ -531,6 +533,7 @@ fn settled_frames(stream: &StreamId, settled: Settled, outputs: &mut Outputs) {
         send(frame(tag::VERDICTS, &Verdicts { stream: stream.clone(), verdicts }), outputs);
     }
     if let Some(refused) = settled.refused {
+        outputs.push_back(Output::Refused(refused.refusal.code));
         send(refused_frame(stream, refused), outputs);
     }
 }

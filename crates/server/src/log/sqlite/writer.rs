@@ -33,6 +33,7 @@ enum Job {
     PutSnapshot(StreamId, Snapshot),
     PutModel(StoredModel, Sender<Result<(), BackendError>>),
     ReplaceDerived(StreamId, Box<Derived>, Sender<Result<(), BackendError>>),
+    Probe(Sender<Result<(), BackendError>>),
     LimitPages(u32),
 }
 
@@ -79,6 +80,12 @@ impl Writer {
         outcome.recv().map_err(|_| BackendError::from(CLOSED))?
     }
 
+    pub(super) fn probe(&self) -> Result<(), BackendError> {
+        let (done, outcome) = channel();
+        self.send(Job::Probe(done)).map_err(|_| CLOSED)?;
+        outcome.recv().map_err(|_| BackendError::from(CLOSED))?
+    }
+
     pub(super) fn limit_pages(&self, pages: u32) {
         let _ = self.send(Job::LimitPages(pages));
     }
@@ -105,6 +112,9 @@ impl Writer {
         }
     }
 }
+
+/// What a store must have room for to count as one that can be written.
+const PROBE_BYTES: u32 = 32 << 10;
 
 const CLOSED: &str = "the log is closed";
 
@@ -149,6 +159,9 @@ impl Thread {
             }
             Job::ReplaceDerived(stream, derived, done) => {
                 let _ = done.send(self.replace_derived(&stream, &derived));
+            }
+            Job::Probe(done) => {
+                let _ = done.send(self.probe().map_err(Into::into));
             }
             Job::LimitPages(pages) => self.limit_pages(pages),
         }
@@ -256,6 +269,16 @@ impl Thread {
                    ON CONFLICT DO NOTHING";
         let row = params![model.hash, model.name, model.schema, model.source];
         self.connection.execute(sql, row).map(drop)
+    }
+
+    /// Room for some pages, taken and given back in one durable transaction.
+    fn probe(&mut self) -> rusqlite::Result<()> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction
+            .execute("INSERT INTO twin_probe (room) VALUES (zeroblob(?1))", [PROBE_BYTES])?;
+        transaction.execute("DELETE FROM twin_probe", [])?;
+        transaction.commit()
     }
 
     fn limit_pages(&self, pages: u32) {
