@@ -43,6 +43,9 @@ pub(crate) struct Flags {
     /// A directory of files to serve beside the API.
     #[arg(long, value_name = "DIR")]
     www: Option<PathBuf>,
+    /// An origin whose pages may speak to the server, such as https://app.example.com; * for any.
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
     /// A file with the secret that tokens are signed with (HS256).
     #[arg(long, value_name = "FILE")]
     auth_secret_file: Option<PathBuf>,
@@ -77,6 +80,9 @@ pub(crate) struct Settings {
     /// A directory of files to serve beside the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) www: Option<PathBuf>,
+    /// Origins whose pages may speak to the server, beside its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) origins: Vec<String>,
     /// The models: their names and files.
     pub(crate) models: BTreeMap<String, PathBuf>,
     /// Who gets in.
@@ -91,6 +97,7 @@ impl Default for Settings {
             listen: LISTEN.to_owned(),
             store: STORE.parse().unwrap_or(Store::Memory),
             www: None,
+            origins: Vec::new(),
             models: BTreeMap::new(),
             auth: AuthTable::default(),
             limits: LimitsTable::default(),
@@ -138,6 +145,9 @@ impl Settings {
         }
         if let Some(www) = &flags.www {
             self.www = Some(www.clone());
+        }
+        if !flags.origins.is_empty() {
+            self.origins.clone_from(&flags.origins);
         }
         if let Some(file) = &flags.auth_secret_file {
             self.auth.take_secret_file(file);

@@ -9,13 +9,13 @@ use std::process::ExitCode;
 use tracing_subscriber::filter::ParseError;
 use twinstore_export::ExportError;
 use twinstore_protocol::StreamIdError;
-use twinstore_server::ServerError;
 use twinstore_server::analysis::{CountError, DiffError, FilterError, PastError};
 use twinstore_server::audit::{AuditError, RebuildError};
 use twinstore_server::auth::MintError;
 use twinstore_server::fold::FoldError;
 use twinstore_server::log::{OpenError, ReadError, WriteError};
 use twinstore_server::model::ModelError;
+use twinstore_server::{OriginError, ServerError};
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,8 @@ pub(crate) enum CliError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     #[error("cannot read {file}")]
     ReadSecret {
         file: PathBuf,
@@ -170,6 +172,7 @@ impl CliError {
             | Self::NoModel
             | Self::ReadSecret { .. }
             | Self::NoSigningKey
+            | Self::Origin(_)
             | Self::Mint(_)
             | Self::Server(ServerError::Auth(_))
             | Self::ReadConfig { .. }

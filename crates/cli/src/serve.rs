@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use twinstore_server::model::{self, Models};
-use twinstore_server::{Options, Server};
+use twinstore_server::{Options, Origins, Server};
 
 use crate::config::{Flags, Settings};
 use crate::error::CliError;
@@ -63,11 +63,12 @@ async fn serve(settings: Settings, models: Models, drain: Duration) -> Result<()
     if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {
         options.limits.commit_entries = std::cmp::max(1, most);
     }
-    let server = Server::start(options)?;
     let listen = |source| CliError::Listen { address: settings.listen.clone(), source };
-    let shutdown = signals()?;
     let listener = TcpListener::bind(&settings.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
+    options.origins = Origins::new(&settings.origins, address.ip().is_loopback())?;
+    let server = Server::start(options)?;
+    let shutdown = signals()?;
     warn_if_open(&server, address);
     announce(address)?;
     let served = twinstore_server::run(listener, Arc::clone(&server), shutdown).await;

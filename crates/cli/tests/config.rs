@@ -58,3 +58,15 @@ fn what_is_wrong_is_named_with_its_place() {
     wrong("f.toml", "", &["there is no model"]);
     fails(&place, &["serve", "--config", "none.toml"], 2, &["cannot read none.toml"]);
 }
+
+#[test]
+fn origins_by_file_and_flag() {
+    let place = Place::new();
+    place.file("t.toml", "listen = '127.0.0.1:0'\nstore = 'memory'\norigins = ['https://a.example']\n[models]\nm = 'm.js'\n");
+    let told = |args: &[&str]| text(&place.run(&[&["config"], args].concat()).stdout);
+    assert!(told(&["--config", "t.toml"]).contains("https://a.example"));
+    let over = told(&["--config", "t.toml", "--origin", "https://b.example"]);
+    assert!(over.contains("https://b.example") && !over.contains("https://a.example"), "{over}");
+    let args = ["serve", "--config", "t.toml", "--origin", "b.example"];
+    fails(&place, &args, 2, &["`b.example` is no origin"]);
+}

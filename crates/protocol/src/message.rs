@@ -62,6 +62,8 @@ pub mod code {
     pub const NOT_PLAIN: &str = "not-plain";
     /// The server has more to do than it can queue; try again later.
     pub const BUSY: &str = "busy";
+    /// Too many actions in too short a time; try again later.
+    pub const RATE: &str = "rate";
     /// The stream cannot be folded by this server; an operator must look.
     pub const HALTED: &str = "halted";
     /// A dropped or coalesced number, settled by a later entry.

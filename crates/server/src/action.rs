@@ -11,6 +11,8 @@ use std::ops::Range;
 use serde_json::value::RawValue;
 use twinstore_protocol::{WireLimits, code};
 
+use crate::auth::Denied;
+
 /// Why an entry is refused before the model is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -18,6 +20,20 @@ pub struct Refusal {
     pub code: &'static str,
     /// For people.
     pub reason: String,
+}
+
+impl Refusal {
+    /// Too many actions in too short a time.
+    pub(crate) fn rate(wait_ms: u64) -> Self {
+        let reason = format!("too many actions: again in {wait_ms} ms");
+        Self { code: code::RATE, reason }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self { code: denied.code(), reason: denied.to_string() }
+    }
 }
 
 /// An action's text and what was found in it.

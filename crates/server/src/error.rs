@@ -14,6 +14,8 @@ pub(crate) struct HttpError {
     status: StatusCode,
     code: &'static str,
     reason: String,
+    /// Seconds after which to come back.
+    retry_after: Option<u64>,
 }
 
 impl HttpError {
@@ -49,8 +51,14 @@ impl HttpError {
         Self::new(code, "the body holds more than one batch may")
     }
 
+    /// Too much in too short a time: again after so many milliseconds.
+    pub(crate) fn too_many(wait_ms: u64) -> Self {
+        let retry_after = Some(wait_ms.div_ceil(1_000));
+        Self { retry_after, ..Self::new(code::RATE, &format!("too many: again in {wait_ms} ms")) }
+    }
+
     pub(crate) fn new(code: &'static str, reason: &str) -> Self {
-        Self { status: status(code), code, reason: reason.to_owned() }
+        Self { status: status(code), code, reason: reason.to_owned(), retry_after: None }
     }
 }
 
@@ -84,7 +92,7 @@ fn status(code: &str) -> StatusCode {
         code::GAP | code::OVERLAP => StatusCode::CONFLICT,
         code::TOO_LARGE | code::BATCH_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
         code::NOT_PLAIN | code::TOO_DEEP | TOO_FAR => StatusCode::UNPROCESSABLE_ENTITY,
-        code::BUSY => StatusCode::TOO_MANY_REQUESTS,
+        code::BUSY | code::RATE => StatusCode::TOO_MANY_REQUESTS,
         code::INTERNAL | code::HALTED | DRAINING => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }
@@ -111,6 +119,9 @@ impl IntoResponse for HttpError {
         if self.status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

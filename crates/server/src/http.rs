@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod follow;
 mod operations;
+pub(crate) mod origin;
 mod query;
 mod state;
 mod stats;
@@ -27,7 +28,7 @@ use axum::routing::{get, post};
 use serde_json::value::RawValue;
 use twinstore_protocol::{StreamId, code};
 
-use self::caller::Caller;
+use self::caller::{Caller, SentFrom};
 use crate::Server;
 use crate::error::HttpError;
 use crate::event::json;
@@ -54,6 +55,8 @@ pub(crate) fn routes(server: Arc<Server>) -> Router {
         .route("/metrics", get(operations::metrics))
         .layer(from_fn_with_state(Arc::clone(&server), operations::count))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
+        .layer(origin::cors(&server))
+        .layer(from_fn_with_state(Arc::clone(&server), origin::check))
         .with_state(server);
     match www {
         Some(dir) => files::serve(router, &dir),
@@ -64,6 +67,7 @@ pub(crate) fn routes(server: Arc<Server>) -> Router {
 async fn actions(
     State(server): State<Arc<Server>>,
     caller: Caller,
+    SentFrom(address): SentFrom,
     Path(stream): Path<String>,
     // Before the body: what is being sent when the server is told to stop is still taken.
     visit: Visit,
@@ -71,6 +75,11 @@ async fn actions(
 ) -> Result<Response, HttpError> {
     let stream = caller.writes(&server, &stream).await?;
     let submission = submission(&body)?;
+    let (now, actions) = (random::now(), submission.entries.len() as u64);
+    match server.addresses().wait(address, now) {
+        0 => server.addresses().take(address, now, actions),
+        wait => return Err(HttpError::too_many(wait)),
+    }
     let Answer::Settled(settled) = server.question(&stream, Ask::Submit(submission)).await? else {
         return Err(HttpError::internal());
     };

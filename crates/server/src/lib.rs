@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod addresses;
 pub mod analysis;
 pub mod audit;
 pub mod auth;
@@ -29,6 +30,7 @@ pub mod metrics;
 pub mod model;
 mod phase;
 pub mod random;
+pub mod rate;
 pub mod reducer;
 pub mod session;
 pub mod shard;
@@ -37,7 +39,10 @@ mod sockets;
 pub mod stream;
 mod threads;
 
+pub use http::origin::{OriginError, Origins};
+
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,6 +55,7 @@ use tokio::time::timeout;
 use twinstore_protocol::StreamId;
 use twinstore_reducer::Model;
 
+use crate::addresses::Addresses;
 use crate::auth::{Auth, AuthError};
 use crate::error::HttpError;
 use crate::health::{Health, Unwell};
@@ -76,6 +82,8 @@ pub struct Options {
     pub www: Option<PathBuf>,
     /// Who gets in.
     pub auth: auth::Options,
+    /// Whose pages may speak to the server.
+    pub origins: Origins,
     /// Threads for reducers.
     pub threads: usize,
     /// What workers and sessions keep to.
@@ -92,10 +100,24 @@ impl Options {
     pub fn new(models: Models, log: Arc<dyn Log>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.min(limits::REDUCER_THREADS);
+<<<<<<< HEAD
         let (www, auth) = (None, auth::Options::default());
         let (limits, drain) = (Limits::DEFAULT, limits::DRAIN);
         let engines = Engines::default();
         Self { models, log, www, auth, threads, limits, engines, drain }
+=======
+        let (www, auth, origins) = (None, auth::Options::default(), Origins::default());
+        Self {
+            models,
+            log,
+            www,
+            auth,
+            origins,
+            threads,
+            limits: Limits::DEFAULT,
+            engines: Engines::default(),
+        }
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
     }
 
     /// Serves a model in Rust.
@@ -123,6 +145,8 @@ pub struct Server {
     limits: Limits,
     models: Arc<Models>,
     auth: Auth,
+    origins: Origins,
+    addresses: Arc<Addresses>,
     log: Arc<dyn Log>,
     engine: Arc<dyn ReducerEngine>,
     shards: Shards,
@@ -191,6 +215,8 @@ impl Server {
             limits: options.limits,
             models,
             auth,
+            origins: options.origins,
+            addresses: Addresses::new(options.limits),
             log: options.log,
             engine,
             shards,
@@ -221,6 +247,14 @@ impl Server {
 
     pub(crate) fn models(&self) -> &Arc<Models> {
         &self.models
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    pub(crate) fn addresses(&self) -> &Arc<Addresses> {
+        &self.addresses
     }
 
     pub(crate) fn auth(&self) -> &Auth {
@@ -331,8 +365,14 @@ pub async fn run(
         shutdown.await;
         draining.drain().await;
     };
+<<<<<<< HEAD
     let serving = axum::serve(listener, app(Arc::clone(&server))).with_graceful_shutdown(drained);
     let mut phases = server.phases();
+=======
+    let app = app(Arc::clone(&server)).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, app).with_graceful_shutdown(graceful);
+    let mut stopped = server.stopping();
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
     let late = async {
         // It only fails once the server is gone.
         let _ = phases.wait_for(|phase| *phase == Phase::Stopping).await;

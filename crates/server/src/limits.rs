@@ -35,6 +35,22 @@ pub struct Limits {
     pub fold_events: u64,
     /// Events that are counted for one `GET …/stats`.
     pub stats_events: u64,
+    /// Sockets in all.
+    pub sockets: usize,
+    /// Sockets of one address.
+    pub address_sockets: usize,
+    /// Actions a second of one address.
+    pub address_actions: u64,
+    /// Frames a second of one socket; beyond it is not read for a while.
+    pub socket_frames: u64,
+    /// Bytes a second of one socket; beyond it is not read for a while.
+    pub socket_bytes: u64,
+    /// Actions a second of one socket.
+    pub socket_actions: u64,
+    /// Streams that one socket may carry.
+    pub socket_streams: usize,
+    /// Whether addresses of this machine are counted like others; proxies have them, too.
+    pub count_loopback: bool,
 }
 
 impl Limits {
@@ -53,6 +69,14 @@ impl Limits {
         clients_cached: 10_000,
         fold_events: 50_000,
         stats_events: 1_000_000,
+        sockets: 20_000,
+        address_sockets: 1_000,
+        address_actions: 20_000,
+        socket_frames: 2_000,
+        socket_bytes: 8 << 20,
+        socket_actions: 10_000,
+        socket_streams: 64,
+        count_loopback: false,
     };
 }
 
@@ -77,9 +101,6 @@ pub const WRITE_STALL: Duration = Duration::from_secs(30);
 /// A message up to this size is read whole, so that its sender can be told that it is too large
 /// before the socket is closed; beyond it the socket is closed at once.
 pub const READ_BYTES_MAX: usize = 4 * WIRE.frame_bytes as usize;
-
-/// Streams that one socket may carry.
-pub const SOCKET_STREAMS: usize = 64;
 
 /// Clients that one hello or pull may name.
 pub const HELLO_CLIENTS: usize = 1_000;
@@ -238,3 +259,15 @@ pub const JWKS_WAIT: Duration = Duration::from_secs(5);
 
 /// Bytes of a set of published keys.
 pub const JWKS_BYTES: u64 = 256 << 10;
+
+/// Seconds' worth of a rate that may come at once.
+pub const BURST_SECONDS: i64 = 10;
+
+/// Addresses whose rates are kept.
+pub const ADDRESSES: usize = 20_000;
+
+/// How long a browser remembers what pages of an origin may do.
+pub const CORS_AGE: Duration = Duration::from_secs(3_600);
+
+/// When to come back where all places for sockets are taken, in milliseconds.
+pub const FULL_WAIT_MS: u64 = 5_000;

@@ -40,6 +40,8 @@ pub enum Input<'a> {
     Committed(Arc<Commit>),
     /// It did not keep up with a stream, whose head is this.
     CutOff(StreamId, Seq),
+    /// Actions may be sent again after so many milliseconds; 0: now.
+    Throttled(u64),
     /// The door says something.
     Door(Door),
 }

@@ -3,16 +3,23 @@
 //! One task a socket, doing one thing at a time: while a slow peer does not take its frames it is
 //! not read either, so that it cannot ask for more (I7).
 
+mod throttle;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+<<<<<<< HEAD
 use tracing::Instrument;
 
+=======
+use self::throttle::Throttle;
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
 use crate::Server;
+use crate::addresses::Place;
 use crate::auth::{Denied, Grant};
 use crate::hub::{Address, Mailbox, Told, mailbox};
 use crate::limits;
@@ -29,10 +36,12 @@ pub(crate) async fn run(
     id: SessionId,
     session: Session,
     grant: Option<Grant>,
+    place: Place,
 ) {
     let kind = if session.must_speak() { Kind::Twin } else { Kind::Thin };
     let span = tracing::info_span!("socket", id = id.0, kind = kind.name());
     let (address, mailbox) = mailbox();
+<<<<<<< HEAD
     let place = server.sockets().enter(id, kind, mailbox.waiting());
     let mut pump = Pump { socket, server, id, session, grant, address, mailbox, open_asks: 0 };
     let pumping = async {
@@ -43,6 +52,21 @@ pub(crate) async fn run(
     };
     pumping.instrument(span).await;
     drop(place);
+=======
+    let mut pump = Pump {
+        throttle: Throttle::new(&server, place),
+        socket,
+        server,
+        id,
+        session,
+        grant,
+        address,
+        mailbox,
+        open_asks: 0,
+    };
+    pump.run().await;
+    pump.leave();
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
 }
 
 struct Pump {
@@ -52,6 +76,7 @@ struct Pump {
     session: Session,
     /// What its caller may do; none yet: the token comes with the first hello.
     grant: Option<Grant>,
+    throttle: Throttle,
     address: Address,
     mailbox: Mailbox,
     open_asks: usize,
@@ -74,7 +99,12 @@ impl Pump {
                 return self.close(close::RESTART, "the server restarts").await;
             }
             let token_ends = self.token_ends().unwrap_or(token_by);
+<<<<<<< HEAD
             let may_read = !draining && self.open_asks < limits::SOCKET_OPEN_ASKS;
+=======
+            let pause = Duration::from_millis(self.throttle.pause());
+            let may_read = self.open_asks < limits::SOCKET_OPEN_ASKS && pause.is_zero();
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
             let step = tokio::select! {
                 // What was read is answered; the peer sends the rest to whom it finds next.
                 () = reaches(&mut phases, Phase::Draining), if !draining => {
@@ -90,6 +120,7 @@ impl Pump {
                     deadline = Instant::now() + limits::IDLE;
                     self.received(message)
                 }
+                () = sleep(pause), if !pause.is_zero() => Ok(()),
                 () = sleep_until(token_ends) => {
                     self.token_ended();
                     Ok(())
@@ -119,6 +150,12 @@ impl Pump {
     }
 
     fn received(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
+        if let Some(Ok(message)) = &message {
+            self.throttle.read(message);
+            if let Some(wait) = self.throttle.news() {
+                self.session.handle_input(Input::Throttled(wait));
+            }
+        }
         match message {
             Some(Ok(Message::Text(text))) => {
                 self.server.metrics().received.count(text.len());
@@ -183,6 +220,9 @@ impl Pump {
                     self.server.metrics().refused(code);
                 }
                 Output::Ask(stream, ask) => {
+                    if let Ask::Submit(submission) = &ask {
+                        self.throttle.submitted(submission.entries.len());
+                    }
                     if !matches!(ask, Ask::Leave) {
                         self.open_asks += 1;
                     }

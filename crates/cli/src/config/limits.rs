@@ -13,19 +13,22 @@ macro_rules! limits_table {
         #[serde(deny_unknown_fields, default)]
         pub(crate) struct LimitsTable {
             $($(#[doc = $doc])* $name: $nonzero,)*
+            count_loopback: bool,
         }
 
         impl Default for LimitsTable {
             fn default() -> Self {
                 let limits = Limits::DEFAULT;
-                Self { $($name: <$nonzero>::new(limits.$name).unwrap_or(<$nonzero>::MIN),)* }
+                let count_loopback = limits.count_loopback;
+                Self { $($name: <$nonzero>::new(limits.$name).unwrap_or(<$nonzero>::MIN),)* count_loopback }
             }
         }
 
         impl LimitsTable {
             /// The server's limits with these in them.
             pub(crate) fn limits(&self) -> Limits {
-                Limits { $($name: self.$name.get(),)* ..Limits::DEFAULT }
+                let count_loopback = self.count_loopback;
+                Limits { $($name: self.$name.get(),)* count_loopback, ..Limits::DEFAULT }
             }
         }
     };
@@ -41,4 +44,11 @@ limits_table! {
     clients_cached: NonZeroUsize,
     fold_events: NonZeroU64,
     stats_events: NonZeroU64,
+    sockets: NonZeroUsize,
+    address_sockets: NonZeroUsize,
+    address_actions: NonZeroU64,
+    socket_frames: NonZeroU64,
+    socket_bytes: NonZeroU64,
+    socket_actions: NonZeroU64,
+    socket_streams: NonZeroUsize,
 }

@@ -1,8 +1,10 @@
 //! Who asks over HTTP, and whether it may.
 
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use twinstore_protocol::StreamId;
@@ -24,6 +26,21 @@ impl FromRequestParts<Arc<Server>> for Caller {
     ) -> Result<Self, HttpError> {
         let token = bearer(&parts.headers)?;
         Ok(Self(server.auth().identify(token).await?))
+    }
+}
+
+/// The address of whoever sent a request, where it is counted.
+pub(super) struct SentFrom(pub(super) Option<IpAddr>);
+
+impl FromRequestParts<Arc<Server>> for SentFrom {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        server: &Arc<Server>,
+    ) -> Result<Self, Infallible> {
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Self(server.addresses().counted(address.map(|info| info.0.ip()))))
     }
 }
 

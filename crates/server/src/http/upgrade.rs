@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::caller::{Caller, bearer};
+use super::caller::{Caller, SentFrom, bearer};
 use crate::auth::{Denied, Grant, Rights};
 use crate::error::HttpError;
 use crate::session::{Session, Subscription, Wants};
@@ -29,6 +29,7 @@ const BEARER: &str = "twinstore.bearer";
 pub(super) async fn sync(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
+    SentFrom(address): SentFrom,
     parameters: Result<Query<Parameters>, QueryRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, HttpError> {
@@ -42,6 +43,8 @@ pub(super) async fn sync(
         identified => Some(identified?),
     };
     let subscription = subscription(&server, grant.as_ref(), parameters).await?;
+    let full = |_| HttpError::too_many(limits::FULL_WAIT_MS);
+    let place = server.addresses().enter(address, random::now()).map_err(full)?;
     let id = server.next_session();
     let upgrade = upgrade
         .protocols([BEARER])
@@ -62,8 +65,12 @@ pub(super) async fn sync(
         if guarded {
             session = session.guarded(grant.as_ref().map(identity).unwrap_or_default());
         }
+<<<<<<< HEAD
         socket::run(socket, server, id, session, grant).await;
         drop(visit);
+=======
+        socket::run(socket, server, id, session, grant, place).await;
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
     }))
 }
 

@@ -48,6 +48,7 @@ pub(super) struct Thin {
     /// From here on commits are heard; what was before came in pages.
     live: bool,
     rights: Rights,
+<<<<<<< HEAD
     state: Newest,
 }
 
@@ -60,12 +61,20 @@ struct Newest {
     there: Seq,
     /// Up to here one was sent.
     sent: Option<Seq>,
+=======
+    /// Actions are not taken for so many milliseconds.
+    throttled_ms: u64,
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
 }
 
 impl Thin {
     pub(super) fn new(id: SessionId, client: ClientId, subscription: Subscription) -> Self {
+<<<<<<< HEAD
         let state = Newest::default();
         Self { id, client, subscription, live: false, rights: Rights::ALL, state }
+=======
+        Self { id, client, subscription, live: false, rights: Rights::ALL, throttled_ms: 0 }
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
     }
 
     pub(super) fn stream(&self) -> &StreamId {
@@ -101,6 +110,7 @@ impl Thin {
             Input::Frame(text) => self.frame(text, outputs),
             Input::Binary => refuse(code::BAD_JSON, "a frame is text", outputs),
             Input::TooLarge => super::too_large(outputs),
+            Input::Throttled(ms) => self.throttled_ms = ms,
             // The session's own.
             Input::Door(_) => {}
             Input::Answered(_, answer) => self.answered(answer, outputs),
@@ -116,8 +126,17 @@ impl Thin {
 
     fn frame(&self, text: &str, outputs: &mut VecDeque<Output>) {
         if !self.rights.write {
+<<<<<<< HEAD
             let denied = Denied::Forbidden;
             return refuse(denied.code(), &denied.to_string(), outputs);
+=======
+            let refusal = Refusal::from(Denied::Forbidden);
+            return send(thin_error(refusal.code, &refusal.reason), outputs);
+        }
+        if self.throttled_ms > 0 {
+            let refusal = Refusal::rate(self.throttled_ms);
+            return send(thin_error(refusal.code, &refusal.reason), outputs);
+>>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
         }
         match submitted(text, &self.client) {
             Ok(entry) => {

@@ -38,6 +38,8 @@ pub(super) struct Twin {
     models: Arc<Models>,
     limits: Limits,
     streams: BTreeMap<StreamId, Stream>,
+    /// Pushes are not taken for so many milliseconds.
+    throttled_ms: u64,
     /// Where each stream must be asked for.
     guard: Option<Box<Guard>>,
 }
@@ -103,7 +105,7 @@ pub(super) struct Bad {
 
 impl Twin {
     pub(super) fn new(id: SessionId, models: Arc<Models>, limits: Limits) -> Self {
-        Self { id, models, limits, streams: BTreeMap::new(), guard: None }
+        Self { id, models, limits, streams: BTreeMap::new(), throttled_ms: 0, guard: None }
     }
 
     pub(super) fn guard(&mut self, caller: Identity) {
@@ -128,6 +130,7 @@ impl Twin {
             Input::Answered(stream, answer) => self.answered(&stream, answer, outputs),
             Input::Committed(commit) => self.committed(&commit, outputs),
             Input::CutOff(stream, head) => self.cut_off(&stream, head, outputs),
+            Input::Throttled(ms) => self.throttled_ms = ms,
             // The session's own.
             Input::Door(_) => {}
         }
@@ -237,9 +240,11 @@ impl Twin {
         check_version(&hello)?;
         check_schema(hello.schema, &model)?;
         check_clients(&hello.clients)?;
-        if !self.streams.contains_key(&hello.stream) && self.streams.len() >= limits::SOCKET_STREAMS
+        if !self.streams.contains_key(&hello.stream)
+            && self.streams.len() >= self.limits.socket_streams
         {
-            let message = format!("a socket carries at most {} streams", limits::SOCKET_STREAMS);
+            let message =
+                format!("a socket carries at most {} streams", self.limits.socket_streams);
             return Err(Left { code: code::OUT_OF_TURN, message });
         }
         let state = self.streams.entry(hello.stream.clone()).or_default();
@@ -264,10 +269,14 @@ impl Twin {
     /// before the last one's answer is, though that one's events were sent.
     fn push(&mut self, pushed: Pushed, outputs: &mut Outputs) -> Result<(), Left> {
         let model = self.model(&pushed.stream)?;
-        let wire = self.limits.wire;
+        let (wire, throttled_ms) = (self.limits.wire, self.throttled_ms);
         let state = self.here(&pushed.stream, "a push")?;
         if !state.writes {
-            forbidden(&pushed, outputs);
+            not_taken(&pushed, Refusal::from(Denied::Forbidden), outputs);
+            return Ok(());
+        }
+        if throttled_ms > 0 {
+            not_taken(&pushed, Refusal::rate(throttled_ms), outputs);
             return Ok(());
         }
         check_schema(pushed.schema, &model)?;
@@ -550,14 +559,13 @@ fn refused_frame(stream: &StreamId, refused: Refused) -> String {
     frame(tag::REFUSED, &message)
 }
 
-/// Of a caller that only reads nothing is taken, and no number used.
-fn forbidden(pushed: &Pushed, outputs: &mut Outputs) {
+/// Nothing of the push is taken, and no number used.
+fn not_taken(pushed: &Pushed, refusal: Refusal, outputs: &mut Outputs) {
     let Some(entry) = pushed.entries.first() else { return };
-    let denied = Denied::Forbidden;
     let refused = Refused {
         client: entry.client.clone(),
         n: Some(entry.n),
-        refusal: Refusal { code: denied.code(), reason: denied.to_string() },
+        refusal,
         last: N(entry.from.unwrap_or(entry.n).0 - 1),
     };
     send(refused_frame(&pushed.stream, refused), outputs);

@@ -103,6 +103,19 @@ impl Running {
         (status, body.to_owned())
     }
 
+    /// The answer's head, with these headers.
+    pub async fn head_with(&self, headers: &str, method: &str, path: &str) -> String {
+        let answer = self.answer(headers, method, path, "").await;
+        answer.split_once("\r\n\r\n").expect("an answer has a head").0.to_owned()
+    }
+
+    /// The answer's head and its body.
+    pub async fn whole(&self, method: &str, path: &str, body: &str) -> (String, String) {
+        let answer = self.answer("", method, path, body).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        (head.to_owned(), body.to_owned())
+    }
+
     /// The answer's head and body as they came.
     pub async fn raw(&self, method: &str, path: &str) -> String {
         self.answer("", method, path, "").await
