@@ -25,6 +25,7 @@ pub use mint::{Claims, MintError, SigningKey, mint};
 
 use crate::limits;
 use crate::model::Models;
+use crate::reducer::{Engines, ReducerError};
 use authorizer::Authorizer;
 use keys::{Key, Keys};
 
@@ -51,6 +52,15 @@ pub enum AuthError {
     /// It could be guessed.
     #[error("an admin token has at least {} bytes", limits::SECRET_BYTES_MIN)]
     AdminToken,
+    /// A model cannot be asked whether it has a say.
+    #[error("cannot ask `{model}` for its `authorize`")]
+    Model {
+        /// Its name.
+        model: String,
+        /// Why not.
+        #[source]
+        source: ReducerError,
+    },
     /// The system gives no thread.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -73,7 +83,11 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError`].
-    pub(crate) fn new(options: &Options, models: &Models) -> Result<Self, AuthError> {
+    pub(crate) fn new(
+        options: &Options,
+        models: &Models,
+        engines: &Engines,
+    ) -> Result<Self, AuthError> {
         let keys = Keys::read(&options.keys)?;
         let admin_token = match &options.admin_token {
             Some(token) if token.len() < limits::SECRET_BYTES_MIN => {
@@ -82,7 +96,7 @@ impl Auth {
             token => token.as_ref().map(|token| Sha256::digest(token).into()),
         };
         let open = options.keys.is_empty() && admin_token.is_none();
-        let authorizer = Authorizer::start(models).map_err(AuthError::Thread)?;
+        let authorizer = Authorizer::start(models, engines)?;
         Ok(Self { keys, validation: validation(options), admin_token, open, authorizer })
     }
 

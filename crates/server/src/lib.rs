@@ -100,24 +100,10 @@ impl Options {
     pub fn new(models: Models, log: Arc<dyn Log>) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.min(limits::REDUCER_THREADS);
-<<<<<<< HEAD
-        let (www, auth) = (None, auth::Options::default());
+        let (www, auth, origins) = (None, auth::Options::default(), Origins::default());
         let (limits, drain) = (Limits::DEFAULT, limits::DRAIN);
         let engines = Engines::default();
-        Self { models, log, www, auth, threads, limits, engines, drain }
-=======
-        let (www, auth, origins) = (None, auth::Options::default(), Origins::default());
-        Self {
-            models,
-            log,
-            www,
-            auth,
-            origins,
-            threads,
-            limits: Limits::DEFAULT,
-            engines: Engines::default(),
-        }
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
+        Self { models, log, www, auth, origins, threads, limits, engines, drain }
     }
 
     /// Serves a model in Rust.
@@ -194,7 +180,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(options: Options) -> Result<Arc<Self>, ServerError> {
-        let auth = Auth::new(&options.auth, &options.models)?;
+        let auth = Auth::new(&options.auth, &options.models, &options.engines)?;
         for model in options.models.values() {
             options.log.put_model((**model).clone())?;
         }
@@ -365,14 +351,9 @@ pub async fn run(
         shutdown.await;
         draining.drain().await;
     };
-<<<<<<< HEAD
-    let serving = axum::serve(listener, app(Arc::clone(&server))).with_graceful_shutdown(drained);
-    let mut phases = server.phases();
-=======
     let app = app(Arc::clone(&server)).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, app).with_graceful_shutdown(graceful);
-    let mut stopped = server.stopping();
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
+    let serving = axum::serve(listener, app).with_graceful_shutdown(drained);
+    let mut phases = server.phases();
     let late = async {
         // It only fails once the server is gone.
         let _ = phases.wait_for(|phase| *phase == Phase::Stopping).await;

@@ -11,13 +11,9 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-
-<<<<<<< HEAD
 use tracing::Instrument;
 
-=======
 use self::throttle::Throttle;
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
 use crate::Server;
 use crate::addresses::Place;
 use crate::auth::{Denied, Grant};
@@ -41,18 +37,7 @@ pub(crate) async fn run(
     let kind = if session.must_speak() { Kind::Twin } else { Kind::Thin };
     let span = tracing::info_span!("socket", id = id.0, kind = kind.name());
     let (address, mailbox) = mailbox();
-<<<<<<< HEAD
-    let place = server.sockets().enter(id, kind, mailbox.waiting());
-    let mut pump = Pump { socket, server, id, session, grant, address, mailbox, open_asks: 0 };
-    let pumping = async {
-        tracing::debug!("opened");
-        pump.run().await;
-        pump.leave();
-        tracing::debug!("closed");
-    };
-    pumping.instrument(span).await;
-    drop(place);
-=======
+    let entered = server.sockets().enter(id, kind, mailbox.waiting());
     let mut pump = Pump {
         throttle: Throttle::new(&server, place),
         socket,
@@ -64,9 +49,14 @@ pub(crate) async fn run(
         mailbox,
         open_asks: 0,
     };
-    pump.run().await;
-    pump.leave();
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
+    let pumping = async {
+        tracing::debug!("opened");
+        pump.run().await;
+        pump.leave();
+        tracing::debug!("closed");
+    };
+    pumping.instrument(span).await;
+    drop(entered);
 }
 
 struct Pump {
@@ -99,12 +89,9 @@ impl Pump {
                 return self.close(close::RESTART, "the server restarts").await;
             }
             let token_ends = self.token_ends().unwrap_or(token_by);
-<<<<<<< HEAD
-            let may_read = !draining && self.open_asks < limits::SOCKET_OPEN_ASKS;
-=======
             let pause = Duration::from_millis(self.throttle.pause());
-            let may_read = self.open_asks < limits::SOCKET_OPEN_ASKS && pause.is_zero();
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
+            let may_read =
+                !draining && self.open_asks < limits::SOCKET_OPEN_ASKS && pause.is_zero();
             let step = tokio::select! {
                 // What was read is answered; the peer sends the rest to whom it finds next.
                 () = reaches(&mut phases, Phase::Draining), if !draining => {

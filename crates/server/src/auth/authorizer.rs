@@ -9,12 +9,12 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use twinstore_protocol::StreamId;
 
-use super::Grant;
+use super::{AuthError, Grant};
 use crate::limits;
 use crate::log::StoredModel;
 use crate::model::Models;
 use crate::random;
-use crate::reducer::Guard;
+use crate::reducer::{Engines, Guard};
 
 /// The thread and the models that have a say.
 #[derive(Debug)]
@@ -32,20 +32,29 @@ struct Question {
 }
 
 impl Authorizer {
-    /// None where no model has a say.
-    pub(super) fn start(models: &Models) -> std::io::Result<Option<Self>> {
-        let has_say = |model: &StoredModel| Guard::open(model).is_ok_and(|guard| guard.is_some());
-        let models: BTreeMap<_, _> = models
-            .iter()
-            .filter(|(_, model)| has_say(model))
-            .map(|(name, model)| (name.clone(), Arc::clone(model)))
-            .collect();
+    /// None where no model has a say. Those in Rust have none.
+    ///
+    /// # Errors
+    /// [`AuthError`]: a model that may have a say must not be passed over.
+    pub(super) fn start(models: &Models, engines: &Engines) -> Result<Option<Self>, AuthError> {
+        let mut asked = BTreeMap::new();
+        for (name, model) in models.iter().filter(|(_, model)| !engines.holds(&model.hash)) {
+            let guard = Guard::open(model)
+                .map_err(|source| AuthError::Model { model: name.clone(), source })?;
+            if guard.is_some() {
+                asked.insert(name.clone(), Arc::clone(model));
+            }
+        }
+        let models = asked;
         if models.is_empty() {
             return Ok(None);
         }
         let (questions, asked) = mpsc::channel(limits::AUTHORIZE_QUEUE);
         let thread = thread::Builder::new().name("authorize".to_owned());
-        thread.stack_size(limits::THREAD_STACK).spawn(move || answer(asked))?;
+        thread
+            .stack_size(limits::THREAD_STACK)
+            .spawn(move || answer(asked))
+            .map_err(AuthError::Thread)?;
         Ok(Some(Self { models, questions }))
     }
 

@@ -65,12 +65,8 @@ pub(super) async fn sync(
         if guarded {
             session = session.guarded(grant.as_ref().map(identity).unwrap_or_default());
         }
-<<<<<<< HEAD
-        socket::run(socket, server, id, session, grant).await;
-        drop(visit);
-=======
         socket::run(socket, server, id, session, grant, place).await;
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
+        drop(visit);
     }))
 }
 

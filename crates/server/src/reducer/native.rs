@@ -28,6 +28,11 @@ impl Engines {
     pub(crate) fn add<M: Model>(&mut self, hash: String) {
         self.native.insert(hash, || Box::new(NativeReducer::<M>::default()));
     }
+
+    /// Whether that model is a native one.
+    pub(crate) fn holds(&self, hash: &str) -> bool {
+        self.native.contains_key(hash)
+    }
 }
 
 impl ReducerEngine for Engines {

@@ -48,8 +48,9 @@ pub(super) struct Thin {
     /// From here on commits are heard; what was before came in pages.
     live: bool,
     rights: Rights,
-<<<<<<< HEAD
     state: Newest,
+    /// Actions are not taken for so many milliseconds.
+    throttled_ms: u64,
 }
 
 /// How far a subscriber of states is. One state is asked for at a time, so that those which come
@@ -61,20 +62,12 @@ struct Newest {
     there: Seq,
     /// Up to here one was sent.
     sent: Option<Seq>,
-=======
-    /// Actions are not taken for so many milliseconds.
-    throttled_ms: u64,
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
 }
 
 impl Thin {
     pub(super) fn new(id: SessionId, client: ClientId, subscription: Subscription) -> Self {
-<<<<<<< HEAD
         let state = Newest::default();
-        Self { id, client, subscription, live: false, rights: Rights::ALL, state }
-=======
-        Self { id, client, subscription, live: false, rights: Rights::ALL, throttled_ms: 0 }
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
+        Self { id, client, subscription, live: false, rights: Rights::ALL, state, throttled_ms: 0 }
     }
 
     pub(super) fn stream(&self) -> &StreamId {
@@ -126,17 +119,12 @@ impl Thin {
 
     fn frame(&self, text: &str, outputs: &mut VecDeque<Output>) {
         if !self.rights.write {
-<<<<<<< HEAD
             let denied = Denied::Forbidden;
             return refuse(denied.code(), &denied.to_string(), outputs);
-=======
-            let refusal = Refusal::from(Denied::Forbidden);
-            return send(thin_error(refusal.code, &refusal.reason), outputs);
         }
         if self.throttled_ms > 0 {
             let refusal = Refusal::rate(self.throttled_ms);
-            return send(thin_error(refusal.code, &refusal.reason), outputs);
->>>>>>> d3b7067 (Origins and rates: pages of other origins are refused, limits for each socket and address)
+            return refuse(refusal.code, &refusal.reason, outputs);
         }
         match submitted(text, &self.client) {
             Ok(entry) => {
