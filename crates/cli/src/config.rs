@@ -9,9 +9,12 @@ mod limits;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+
+use twinstore_server::limits::DRAIN;
 
 use crate::error::CliError;
 use crate::output;
@@ -49,6 +52,12 @@ pub(crate) struct Flags {
     /// A file with the secret that tokens are signed with (HS256).
     #[arg(long, value_name = "FILE")]
     auth_secret_file: Option<PathBuf>,
+    /// A file with the token of the operator's tools and of /admin.
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+    /// How long sockets and requests get to come to their end at SIGTERM, 10s by default.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    drain: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +92,9 @@ pub(crate) struct Settings {
     /// Origins whose pages may speak to the server, beside its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) origins: Vec<String>,
+    /// How long sockets and requests get to come to their end at SIGTERM.
+    #[serde(with = "humantime_serde")]
+    pub(crate) drain: Duration,
     /// The models: their names and files.
     pub(crate) models: BTreeMap<String, PathBuf>,
     /// Who gets in.
@@ -98,6 +110,7 @@ impl Default for Settings {
             store: STORE.parse().unwrap_or(Store::Memory),
             www: None,
             origins: Vec::new(),
+            drain: DRAIN,
             models: BTreeMap::new(),
             auth: AuthTable::default(),
             limits: LimitsTable::default(),
@@ -151,6 +164,12 @@ impl Settings {
         }
         if let Some(file) = &flags.auth_secret_file {
             self.auth.take_secret_file(file);
+        }
+        if let Some(file) = &flags.admin_token_file {
+            self.auth.take_admin_token_file(file);
+        }
+        if let Some(drain) = flags.drain {
+            self.drain = drain;
         }
     }
 }

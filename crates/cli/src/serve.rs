@@ -5,7 +5,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -25,9 +24,6 @@ const BATCH_MAX: &str = "TWINSTORE_BATCH_MAX";
 pub(crate) struct Serve {
     #[command(flatten)]
     flags: Flags,
-    /// How long sockets and requests get to come to their end at SIGTERM.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
-    drain: Duration,
     #[command(flatten)]
     logging: Logging,
 }
@@ -41,8 +37,29 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|source| CliError::Io { what: "cannot start", source })?;
-        runtime.block_on(serve(settings, models, self.drain))
+        runtime.block_on(serve(settings, models))
     }
+}
+
+async fn serve(settings: Settings, models: Models) -> Result<(), CliError> {
+    let mut options = Options::new(models, settings.store.open()?);
+    options.www = settings.www;
+    options.drain = settings.drain;
+    options.auth = settings.auth.options()?;
+    options.limits = settings.limits.limits();
+    if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {
+        options.limits.commit_entries = std::cmp::max(1, most);
+    }
+    let listen = |source| CliError::Listen { address: settings.listen.clone(), source };
+    let shutdown = signals()?;
+    let listener = TcpListener::bind(&settings.listen).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    options.origins = Origins::new(&settings.origins, address.ip().is_loopback())?;
+    let server = Server::start(options)?;
+    warn_if_open(&server, address);
+    announce(address)?;
+    let served = twinstore_server::run(listener, Arc::clone(&server), shutdown).await;
+    Ok(served?)
 }
 
 fn read_models(settings: &Settings) -> Result<Models, CliError> {
@@ -52,27 +69,6 @@ fn read_models(settings: &Settings) -> Result<Models, CliError> {
     let read = |(name, file): (&String, &PathBuf)| model::read(name, file);
     let models = settings.models.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     Ok(model::together(models)?)
-}
-
-async fn serve(settings: Settings, models: Models, drain: Duration) -> Result<(), CliError> {
-    let mut options = Options::new(models, settings.store.open()?);
-    options.www = settings.www;
-    options.drain = drain;
-    options.auth = settings.auth.options()?;
-    options.limits = settings.limits.limits();
-    if let Some(most) = std::env::var(BATCH_MAX).ok().and_then(|text| text.parse().ok()) {
-        options.limits.commit_entries = std::cmp::max(1, most);
-    }
-    let listen = |source| CliError::Listen { address: settings.listen.clone(), source };
-    let listener = TcpListener::bind(&settings.listen).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
-    options.origins = Origins::new(&settings.origins, address.ip().is_loopback())?;
-    let server = Server::start(options)?;
-    let shutdown = signals()?;
-    warn_if_open(&server, address);
-    announce(address)?;
-    let served = twinstore_server::run(listener, Arc::clone(&server), shutdown).await;
-    Ok(served?)
 }
 
 /// Without tokens whoever reaches the port reads and writes everything.

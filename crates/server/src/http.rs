@@ -3,11 +3,13 @@
 //! Answers are as of the last commit: state and records come from the stream's worker, events
 //! and what is past from the log. Nothing internal leaves: one table of codes, in `error.rs`.
 
+mod admin;
 mod analysis;
 mod caller;
 mod events;
 mod files;
 mod follow;
+mod near;
 mod operations;
 pub(crate) mod origin;
 mod query;
@@ -53,6 +55,7 @@ pub(crate) fn routes(server: Arc<Server>) -> Router {
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))
+        .merge(admin::routes(&server))
         .layer(from_fn_with_state(Arc::clone(&server), operations::count))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
         .layer(origin::cors(&server))

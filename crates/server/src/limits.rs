@@ -222,6 +222,9 @@ pub const STATS_KEYS: usize = 20_000;
 /// Characters of a type, a client or a reason that statistics tell apart.
 pub const STATS_KEY_CHARS: usize = 200;
 
+/// Streams in one page of the list at `/admin`.
+pub const ADMIN_STREAMS: usize = 200;
+
 /// Streams in one page of their list.
 pub const PAGE_STREAMS: usize = 1_000;
 

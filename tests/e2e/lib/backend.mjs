@@ -27,12 +27,12 @@ export const MODELS = {
 /** In a backend's place: an address where none answers. */
 export const NOWHERE = { url: 'ws://127.0.0.1:9/sync' }
 
-/** The backend under test. `www`: a folder to serve; `batchMax`: the most actions in one commit. */
-export async function startBackend({ models = ['salesOrder', 'journal'], www, batchMax } = {}) {
+/** The backend under test. `www`: a folder to serve; `batchMax`: the most actions in one commit; `flags`: more of its flags. */
+export async function startBackend({ models = ['salesOrder', 'journal'], www, batchMax, flags = [] } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'twinstore-e2e-'))
   const port = await freePort()
   const args = ['serve', '--listen', `127.0.0.1:${port}`, '--store', `sqlite:${join(folder, 'twinstore.db')}`,
-    ...models.flatMap(name => ['--model', `${name}=${MODELS[name]}`]), ...(www ? ['--www', www] : [])]
+    ...models.flatMap(name => ['--model', `${name}=${MODELS[name]}`]), ...(www ? ['--www', www] : []), ...flags]
   const httpUrl = `http://127.0.0.1:${port}`
   const json = async path => {
     const answer = await fetch(httpUrl + path)

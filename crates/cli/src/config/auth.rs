@@ -73,6 +73,12 @@ impl AuthTable {
         self.secret_file = Some(file.to_owned());
     }
 
+    /// The same of the admin token.
+    pub(crate) fn take_admin_token_file(&mut self, file: &Path) {
+        self.admin_token = None;
+        self.admin_token_file = Some(file.to_owned());
+    }
+
     /// The secret, to sign with.
     pub(crate) fn signing_key(&self) -> Result<Option<SigningKey>, CliError> {
         match (&self.secret, &self.secret_file) {

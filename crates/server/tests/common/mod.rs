@@ -124,8 +124,9 @@ impl Running {
     async fn answer(&self, headers: &str, method: &str, path: &str, body: &str) -> String {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("it listens");
+        let host = if headers.starts_with("host:") { "" } else { "host: x\r\n" };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\n{host}connection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await.expect("it reads");
