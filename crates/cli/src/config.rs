@@ -5,6 +5,7 @@
 
 pub(crate) mod auth;
 mod limits;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::output;
 use crate::store::Store;
 use auth::AuthTable;
 use limits::LimitsTable;
+use tls::TlsTable;
 
 /// Where a server listens if nobody says otherwise.
 const LISTEN: &str = "127.0.0.1:8787";
@@ -55,6 +57,8 @@ pub(crate) struct Flags {
     /// A file with the token of the operator's tools and of /admin.
     #[arg(long, value_name = "FILE")]
     admin_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsTable,
     /// How long sockets and requests get to come to their end at SIGTERM, 10s by default.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     drain: Option<Duration>,
@@ -97,6 +101,8 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
     /// The models: their names and files.
     pub(crate) models: BTreeMap<String, PathBuf>,
+    /// The certificate, where the server speaks TLS itself.
+    pub(crate) tls: TlsTable,
     /// Who gets in.
     pub(crate) auth: AuthTable,
     /// What the server keeps to.
@@ -112,6 +118,7 @@ impl Default for Settings {
             origins: Vec::new(),
             drain: DRAIN,
             models: BTreeMap::new(),
+            tls: TlsTable::default(),
             auth: AuthTable::default(),
             limits: LimitsTable::default(),
         }
@@ -141,7 +148,7 @@ impl Settings {
     /// Paths in a file are seen from its directory, wherever the command is run.
     fn see_from(&mut self, dir: &Path) {
         let paths = self.models.values_mut().chain(&mut self.www).chain(self.store.path_mut());
-        let paths = paths.chain(self.auth.paths_mut());
+        let paths = paths.chain(self.auth.paths_mut()).chain(self.tls.paths_mut());
         for path in paths {
             *path = dir.join(&*path);
         }
@@ -168,6 +175,7 @@ impl Settings {
         if let Some(file) = &flags.admin_token_file {
             self.auth.take_admin_token_file(file);
         }
+        self.tls.take(&flags.tls);
         if let Some(drain) = flags.drain {
             self.drain = drain;
         }

@@ -30,6 +30,8 @@ pub(crate) enum CliError {
     },
     #[error("there is no model: --model NAME=FILE.js, or [models] in the file of --config")]
     NoModel,
+    #[error("TLS needs both files: --tls-certificate and --tls-key, or [tls] certificate and key")]
+    HalfTls,
     #[error("cannot read {file}")]
     ReadConfig {
         file: PathBuf,
@@ -170,6 +172,7 @@ impl CliError {
             | Self::NoFile
             | Self::Exists { .. }
             | Self::NoModel
+            | Self::HalfTls
             | Self::ReadSecret { .. }
             | Self::NoSigningKey
             | Self::Origin(_)

@@ -44,6 +44,7 @@ impl Serve {
 async fn serve(settings: Settings, models: Models) -> Result<(), CliError> {
     let mut options = Options::new(models, settings.store.open()?);
     options.www = settings.www;
+    options.tls = settings.tls.files()?;
     options.drain = settings.drain;
     options.auth = settings.auth.options()?;
     options.limits = settings.limits.limits();
@@ -55,9 +56,10 @@ async fn serve(settings: Settings, models: Models) -> Result<(), CliError> {
     let listener = TcpListener::bind(&settings.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     options.origins = Origins::new(&settings.origins, address.ip().is_loopback())?;
+    let secure = options.tls.is_some();
     let server = Server::start(options)?;
     warn_if_open(&server, address);
-    announce(address)?;
+    announce(address, secure)?;
     let served = twinstore_server::run(listener, Arc::clone(&server), shutdown).await;
     Ok(served?)
 }
@@ -88,9 +90,10 @@ fn warn_if_open(server: &Server, address: SocketAddr) {
 }
 
 /// The one line on stdout: programs that start the server read the address from it.
-fn announce(address: SocketAddr) -> Result<(), CliError> {
+fn announce(address: SocketAddr, secure: bool) -> Result<(), CliError> {
+    let s = if secure { "s" } else { "" };
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}, sync at ws://{address}/sync")
+    writeln!(out, "listening on http{s}://{address}, sync at ws{s}://{address}/sync")
         .and_then(|()| out.flush())
         .map_err(|source| CliError::Io { what: "cannot write to stdout", source })
 }

@@ -70,3 +70,12 @@ fn origins_by_file_and_flag() {
     let args = ["serve", "--config", "t.toml", "--origin", "b.example"];
     fails(&place, &args, 2, &["`b.example` is no origin"]);
 }
+
+#[test]
+fn tls_by_file_and_flag() {
+    let place = Place::new();
+    place.file("t.toml", "store = 'memory'\n[models]\nm = 'm.js'\n[tls]\nkey = 'k.pem'\n");
+    fails(&place, &["serve", "--config", "t.toml"], 2, &["TLS needs both files"]);
+    let args = ["serve", "--config", "t.toml", "--tls-certificate", "none.pem"];
+    fails(&place, &args, 1, &["cannot read a certificate in none.pem"]);
+}

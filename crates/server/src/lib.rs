@@ -28,6 +28,7 @@ pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod model;
+mod peer;
 mod phase;
 pub mod random;
 pub mod rate;
@@ -38,11 +39,11 @@ mod socket;
 mod sockets;
 pub mod stream;
 mod threads;
+pub mod tls;
 
 pub use http::origin::{OriginError, Origins};
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,12 +65,14 @@ use crate::limits::Limits;
 use crate::log::{Log, WriteError};
 use crate::metrics::{Metrics, Timed};
 use crate::model::{ModelError, Models};
+use crate::peer::Peer;
 use crate::phase::{Life, Phase, Visit};
 use crate::reducer::{Engines, ReducerEngine};
 use crate::shard::Shared;
 use crate::sockets::Sockets;
 use crate::stream::ask::{Answer, Ask, Command, SessionId};
 use crate::threads::Shards;
+use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -82,6 +85,8 @@ pub struct Options {
     pub www: Option<PathBuf>,
     /// Who gets in.
     pub auth: auth::Options,
+    /// The certificate; without one there is no TLS.
+    pub tls: Option<TlsFiles>,
     /// Whose pages may speak to the server.
     pub origins: Origins,
     /// Threads for reducers.
@@ -102,8 +107,8 @@ impl Options {
         let threads = threads.min(limits::REDUCER_THREADS);
         let (www, auth, origins) = (None, auth::Options::default(), Origins::default());
         let (limits, drain) = (Limits::DEFAULT, limits::DRAIN);
-        let engines = Engines::default();
-        Self { models, log, www, auth, origins, threads, limits, engines, drain }
+        let (engines, tls) = (Engines::default(), None);
+        Self { models, log, www, auth, tls, origins, threads, limits, engines, drain }
     }
 
     /// Serves a model in Rust.
@@ -131,6 +136,7 @@ pub struct Server {
     limits: Limits,
     models: Arc<Models>,
     auth: Auth,
+    tls: Option<Tls>,
     origins: Origins,
     addresses: Arc<Addresses>,
     log: Arc<dyn Log>,
@@ -169,6 +175,9 @@ pub enum ServerError {
     /// The system gives no thread.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
+    /// There is no TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The listener failed.
     #[error("cannot listen")]
     Listen(#[source] std::io::Error),
@@ -180,6 +189,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(options: Options) -> Result<Arc<Self>, ServerError> {
+        let tls = options.tls.map(Tls::new).transpose()?;
         let auth = Auth::new(&options.auth, &options.models, &options.engines)?;
         for model in options.models.values() {
             options.log.put_model((**model).clone())?;
@@ -201,6 +211,7 @@ impl Server {
             limits: options.limits,
             models,
             auth,
+            tls,
             origins: options.origins,
             addresses: Addresses::new(options.limits),
             log: options.log,
@@ -351,8 +362,15 @@ pub async fn run(
         shutdown.await;
         draining.drain().await;
     };
-    let app = app(Arc::clone(&server)).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, app).with_graceful_shutdown(drained);
+    let app = app(Arc::clone(&server)).into_make_service_with_connect_info::<Peer>();
+    let serving = async {
+        match &server.tls {
+            None => axum::serve(listener, app).with_graceful_shutdown(drained).await,
+            Some(tls) => {
+                axum::serve(tls.listen(listener)?, app).with_graceful_shutdown(drained).await
+            }
+        }
+    };
     let mut phases = server.phases();
     let late = async {
         // It only fails once the server is gone.
@@ -360,7 +378,7 @@ pub async fn run(
         tokio::time::sleep(limits::LAST_CALL).await;
     };
     let served = tokio::select! {
-        served = serving.into_future() => served.map_err(ServerError::Listen),
+        served = serving => served.map_err(ServerError::Listen),
         () = late => Ok(()),
     };
     let _ = timeout(limits::LAST_CALL, server.life.gone()).await;

@@ -177,6 +177,18 @@ pub const STORE_KNOWN: Duration = Duration::from_secs(30);
 /// After how long a store that failed is tried again for those who ask.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);
 
+/// How long a TLS handshake may take.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Handshakes under way at once.
+pub const TLS_HANDSHAKES: usize = 4096;
+
+/// Connections whose handshake is done and that nobody has taken yet.
+pub const TLS_OPENED: usize = 64;
+
+/// How often the certificate's files are looked at.
+pub const TLS_REFRESH: Duration = Duration::from_secs(2);
+
 /// How long what is still open gets behind that.
 pub const LAST_CALL: Duration = Duration::from_secs(2);
 

@@ -1,7 +1,7 @@
 //! Who asks over HTTP, and whether it may.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -13,6 +13,7 @@ use super::{known, parsed};
 use crate::Server;
 use crate::auth::{Denied, Grant};
 use crate::error::HttpError;
+use crate::peer::Peer;
 
 /// Whoever sent a request, by its `Authorization: Bearer`.
 pub(super) struct Caller(Grant);
@@ -39,8 +40,8 @@ impl FromRequestParts<Arc<Server>> for SentFrom {
         parts: &mut Parts,
         server: &Arc<Server>,
     ) -> Result<Self, Infallible> {
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(Self(server.addresses().counted(address.map(|info| info.0.ip()))))
+        let address = parts.extensions.get::<ConnectInfo<Peer>>();
+        Ok(Self(server.addresses().counted(address.map(|ConnectInfo(Peer(address))| address.ip()))))
     }
 }
 

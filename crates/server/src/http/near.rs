@@ -1,17 +1,17 @@
 //! Whether a request comes from the machine itself.
 
-use std::net::SocketAddr;
-
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{Uri, header};
+
+use crate::peer::Peer;
 
 /// From this machine, by one of its own names (a page elsewhere may let its name mean this machine),
 /// and not through a proxy, which would make all the world near.
 pub(super) fn is_near(request: &Request) -> bool {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let headers = request.headers();
     let forwarded = [header::FORWARDED.as_str(), "x-forwarded-for", "x-real-ip", "via"];
-    peer.is_some_and(|ConnectInfo(address)| address.ip().to_canonical().is_loopback())
+    peer.is_some_and(|ConnectInfo(Peer(address))| address.ip().to_canonical().is_loopback())
         && !forwarded.iter().any(|name| headers.contains_key(*name))
         && headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_own_name)
 }
@@ -35,7 +35,7 @@ mod tests {
             request = request.header(name, "203.0.113.7");
         }
         let mut request = request.body(Body::empty()).unwrap();
-        let peer: SocketAddr = peer.parse().unwrap();
+        let peer = Peer(peer.parse().unwrap());
         request.extensions_mut().insert(ConnectInfo(peer));
         request
     }
