@@ -4,7 +4,7 @@ import { browser } from './setup/browser.mjs'
 import { checkNode } from './setup/node.mjs'
 import { node22 } from './setup/node22.mjs'
 import { nodePackages } from './setup/packages.mjs'
-import { wasmBindgen, wasmPack, wasmTarget } from './setup/rust.mjs'
+import { dynoxide, wasmBindgen, wasmPack, wasmTarget } from './setup/rust.mjs'
 
 /** What a build needs. */
 export async function setup() {
@@ -20,6 +20,7 @@ export async function setupTests() {
   await browser()
   await node22()
   await wasmPack()
+  await dynoxide()
 }
 
 if (isMain(import.meta.url))

@@ -23,6 +23,7 @@ const PARTS = [
   { name: 'clippy', run: clippy },
   { name: 'rust', run: () => cargo('test', ...locked) },
   { name: 'sim', run: () => cargo('test', '--profile', 'sim', '-p', 'sim', '--features', 'planted', ...locked) },
+  { name: 'aws', needs: ['setup'], run: aws },
   { name: 'wasm', needs: ['setup'], run: wasmTests },
   { name: 'build', needs: ['setup'], run: build },
   { name: 'types', needs: ['build'], run: types },
@@ -54,6 +55,12 @@ async function clippy() {
   await cargo('clippy', '--all-targets', ...locked, '--', '-D', 'warnings')
   await cargo('clippy', '-p', 'sim', '--features', 'planted', '--all-targets', ...locked, '--', '-D', 'warnings')
   await cargo('clippy', '-p', 'twinstore-web', '--target', 'wasm32-unknown-unknown', '--all-targets', ...locked, '--', '-D', 'warnings')
+}
+
+/** What compiles the AWS SDK, which the other parts are spared; against an emulator, or what TWINSTORE_DYNAMODB names. */
+async function aws() {
+  await cargo('clippy', '-p', 'twinstore-dynamodb', '-p', 'twinstore', '--features', 'twinstore/dynamodb', '--all-targets', ...locked, '--', '-D', 'warnings')
+  await cargo('test', '-p', 'twinstore-dynamodb', ...locked)
 }
 
 /** The engine's suite once more, in WASM in Node; then the WASM crate's, in a browser whose flags webdriver.json holds. */

@@ -28,6 +28,12 @@ export const wasmBindgen = () =>
 export const wasmPack = () =>
   cargoTool('wasm-pack', `wasm-pack ${WASM_PACK}`, ['wasm-pack', '--version', WASM_PACK, '--locked'], 'two to four minutes')
 
+/** DynamoDB for the tests: a program and not a library, since it links another SQLite than the server does. */
+export const dynoxide = () =>
+  cargoTool('dynoxide', 'dynoxide 1.5.0',
+    ['dynoxide-rs', '--version', '3.2.0', '--locked', '--no-default-features', '--features', 'native-sqlite,http-server,cli'],
+    'two to three minutes')
+
 async function cargoTool(command, version, args, takes) {
   for (const candidate of [join(tools, 'bin', command + exe), command])
     if (read(candidate, ['--version']) === version) return say(`· ${version}: there`)

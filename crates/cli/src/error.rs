@@ -60,6 +60,9 @@ pub(crate) enum CliError {
     PrintConfig(#[source] toml::ser::Error),
     #[error("this command reads a store's file: --store sqlite:FILE")]
     NoFile,
+    #[cfg(feature = "dynamodb")]
+    #[error(transparent)]
+    DynamoDb(#[from] twinstore_dynamodb::OpenError),
     #[error("the store has no stream {0}")]
     NoStream(String),
     #[error("the stream ends at {head}, there is no event {at}: name a place from 0 to {head}")]
@@ -181,6 +184,8 @@ impl CliError {
             | Self::ReadConfig { .. }
             | Self::Config { .. }
             | Self::BeyondHead { .. } => 2,
+            #[cfg(feature = "dynamodb")]
+            Self::DynamoDb(_) => 1,
             Self::NoStream(_)
             | Self::Stopped
             | Self::Problems { .. }

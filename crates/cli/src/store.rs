@@ -19,6 +19,8 @@ use crate::error::CliError;
 pub(crate) enum Store {
     Sqlite(PathBuf),
     Memory,
+    #[cfg(feature = "dynamodb")]
+    DynamoDb(twinstore_dynamodb::Options),
 }
 
 impl FromStr for Store {
@@ -27,7 +29,15 @@ impl FromStr for Store {
         match text.split_once(':') {
             Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(file.into())),
             None if text == "memory" => Ok(Self::Memory),
-            _ => Err("a store is sqlite:FILE or memory".to_owned()),
+            #[cfg(feature = "dynamodb")]
+            Some(("dynamodb", tables)) => {
+                tables.parse().map(Self::DynamoDb).map_err(|bad| format!("{bad}"))
+            }
+            #[cfg(not(feature = "dynamodb"))]
+            Some(("dynamodb", _)) => Err("this program was built without DynamoDB: \
+                 cargo install --path crates/cli --features dynamodb"
+                .to_owned()),
+            _ => Err("a store is sqlite:FILE, memory or dynamodb:PREFIX".to_owned()),
         }
     }
 }
@@ -44,6 +54,8 @@ impl From<Store> for String {
         match store {
             Store::Sqlite(path) => format!("sqlite:{}", path.display()),
             Store::Memory => "memory".to_owned(),
+            #[cfg(feature = "dynamodb")]
+            Store::DynamoDb(options) => format!("dynamodb:{options}"),
         }
     }
 }
@@ -54,6 +66,8 @@ impl Store {
         match self {
             Self::Sqlite(path) => Some(path),
             Self::Memory => None,
+            #[cfg(feature = "dynamodb")]
+            Self::DynamoDb(_) => None,
         }
     }
 
@@ -62,6 +76,8 @@ impl Store {
         Ok(match self {
             Self::Sqlite(path) => Arc::new(SqliteLog::open(path)?),
             Self::Memory => Arc::new(MemoryLog::new()),
+            #[cfg(feature = "dynamodb")]
+            Self::DynamoDb(options) => Arc::new(twinstore_dynamodb::DynamoLog::open(options)?),
         })
     }
 
@@ -77,6 +93,8 @@ impl Store {
         match self {
             Self::Sqlite(path) => Ok(SqliteLog::open_read_only(path)?),
             Self::Memory => Err(CliError::NoFile),
+            #[cfg(feature = "dynamodb")]
+            Self::DynamoDb(_) => Err(CliError::NoFile),
         }
     }
 }

@@ -172,7 +172,8 @@ impl<T: Clone> Worker<T> {
             Phase::Cold => {}
         }
         match Replica::load(&self.config) {
-            Ok(replica) => {
+            Ok(mut replica) => {
+                self.mend_records(&mut replica);
                 self.phase = Phase::Ready(Box::new(replica));
                 Ok(())
             }
@@ -185,6 +186,15 @@ impl<T: Clone> Worker<T> {
                 }
                 Err(Answer::Unavailable)
             }
+        }
+    }
+
+    /// Whoever wrote last did not come to write all records: they are made anew. Where that fails
+    /// they stay behind, and whoever loads the stream next tries again.
+    fn mend_records(&self, replica: &mut Replica) {
+        if let Err(error) = replica.mend_records(&self.config) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(stream = %self.config.stream, error, "records are behind their events");
         }
     }
 

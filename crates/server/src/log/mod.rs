@@ -168,6 +168,21 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// Writes all of it or nothing, and then says so.
     fn append(&self, append: Append, done: Done);
 
+    /// Of how many clients one append may hold events.
+    fn append_clients(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Whether records may lack what events made: their writing was cut off. They are then to be
+    /// made anew, by [`Log::replace_derived`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn owes_records(&self, stream: &StreamId) -> Result<bool, ReadError> {
+        let _ = stream;
+        Ok(false)
+    }
+
     /// The streams that have events, with their heads: the first `limit` after that name.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! One batch: entries get their verdicts from the model, in order, until it is full.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use twinstore_protocol::planted::{self, Bug};
@@ -16,7 +16,7 @@ use crate::action::{ActionText, Refusal};
 use crate::event::{Parts, StoredEvent};
 use crate::fold::{FoldError, fold};
 use crate::limits;
-use crate::log::{Append, ReadError};
+use crate::log::{Append, ReadError, WriteError};
 use crate::reducer::{Change, Decision, ReducerError, Step, Upcast, seed};
 
 /// Why a batch is given up. It decides nothing.
@@ -28,6 +28,8 @@ pub(super) enum Broken {
     Reducer(#[from] ReducerError),
     #[error(transparent)]
     Fold(#[from] FoldError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 /// How much of a submission a batch took.
@@ -167,6 +169,8 @@ pub(super) struct Batch {
     chain: Chain,
     events: Vec<Decided>,
     records: BTreeMap<String, Option<String>>,
+    /// Whose events: a log may take only so many in one append.
+    clients: BTreeSet<ClientId>,
     bytes: usize,
 }
 
@@ -177,6 +181,7 @@ impl Batch {
             chain: replica.chain.clone(),
             events: Vec::new(),
             records: BTreeMap::new(),
+            clients: BTreeSet::new(),
             bytes: 0,
         }
     }
@@ -275,9 +280,11 @@ impl Batch {
     }
 
     fn is_full(&self, config: &Config, entry: &Submitted) -> bool {
+        let another = !self.clients.contains(&entry.client);
         !self.is_empty()
             && (self.events.len() >= config.limits.commit_entries
-                || self.bytes + entry.action.as_str().len() > limits::COMMIT_BYTES)
+                || self.bytes + entry.action.as_str().len() > limits::COMMIT_BYTES
+                || (another && self.clients.len() >= config.log.append_clients()))
     }
 
     /// Asks the model, and makes the event of what it says (I3).
@@ -347,6 +354,7 @@ impl Batch {
     fn push(&mut self, event: StoredEvent, by: SessionId, changes: Vec<Change>, upcast: bool) {
         self.chain = event.chain.clone();
         self.bytes += event.body.len();
+        self.clients.insert(event.client.clone());
         let mut decided = Decided::new(event, by, &changes);
         if upcast {
             // Not what was sent: its sender is told the whole.

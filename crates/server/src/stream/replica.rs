@@ -11,7 +11,7 @@ use super::ask::{Answer, Join, Joined, Missing, Page, State};
 use super::batch::Broken;
 use crate::fold::{FoldError, Folded, fold};
 use crate::limits;
-use crate::log::{Head, ReadError};
+use crate::log::{Derived, Head, ReadError, Snapshot};
 use crate::reducer::Reducer;
 
 /// The stream as of its last commit, or ahead of it by the batch under way.
@@ -47,6 +47,21 @@ impl Replica {
             text: None,
             compared: false,
         })
+    }
+
+    /// Makes records anew where the log owes some (I8).
+    pub(super) fn mend_records(&mut self, config: &Config) -> Result<(), Broken> {
+        let Config { stream, model, log, .. } = config;
+        let Some(id) = self.log.clone().filter(|_| self.seq > Seq(0)) else { return Ok(()) };
+        if !log.owes_records(stream)? {
+            return Ok(());
+        }
+        let (seq, state) = (self.seq, self.state()?.to_string());
+        let head = Head { log: id, seq, chain: self.chain.clone() };
+        let snapshots = vec![Snapshot { seq, model: model.hash.clone(), state }];
+        let records = self.reducer.records()?;
+        let derived = Derived { head, records, clients: Vec::new(), snapshots };
+        Ok(log.replace_derived(stream, derived)?)
     }
 
     pub(super) fn advance(&mut self, head: Head, events: usize, clients_cached: usize) {
