@@ -71,10 +71,7 @@ impl Store {
             Ok(stored) => stored,
             Err(error) => return Err(AppendError::Unknown(error.into())),
         };
-        let head = stored.as_ref().map_or(Seq(0), |stored| stored.head.seq);
-        if stored.is_some_and(|stored| stored.append == plan.token) {
-            return Ok(());
-        }
+        let head = stored.map_or(Seq(0), |stored| stored.head.seq);
         if head > append.after {
             let unknown = |error: CallError| AppendError::Unknown(error.into());
             let last = append.head().seq;
@@ -129,7 +126,7 @@ impl Store {
             items.push(put(&self.common_table(), key(STREAMS, stream.as_str()))?);
         }
         let owes = !self.add_records(append, &mut items)?;
-        items.push(head_write(&table, append, &token, owes)?);
+        items.push(head_write(&table, append, owes)?);
         if items.len() > limits::TRANSACTION_ITEMS {
             let (bytes, most) = (items.len(), limits::TRANSACTION_ITEMS);
             return Err(CallError::TooLarge { what: "an append, in items,", bytes, most });
@@ -180,25 +177,19 @@ impl Store {
 }
 
 /// I8: the head is the one that the append follows.
-fn head_write(
-    table: &str,
-    append: &Append,
-    token: &str,
-    owes: bool,
-) -> Result<TransactWriteItem, CallError> {
+fn head_write(table: &str, append: &Append, owes: bool) -> Result<TransactWriteItem, CallError> {
     let head = append.head();
     let set = match owes {
-        false => "SET #log = :log, #seq = :seq, #chain = :chain, #append = :append",
+        false => "SET #log = :log, #seq = :seq, #chain = :chain",
         true => {
-            "SET #log = :log, #seq = :seq, #chain = :chain, #append = :append, \
+            "SET #log = :log, #seq = :seq, #chain = :chain, \
              #owed_from = if_not_exists(#owed_from, :after), #owed_to = :seq"
         }
     };
     let mut change = Expression::update(set)
         .with("log", text(&head.log.0))
         .with("seq", number(head.seq.0))
-        .with("chain", text(head.chain.as_str()))
-        .with("append", text(token));
+        .with("chain", text(head.chain.as_str()));
     if owes || append.after > Seq(0) {
         change = change.with("after", number(append.after.0));
     }

@@ -25,8 +25,6 @@ pub(crate) struct Store {
 #[derive(Clone, Debug)]
 pub(crate) struct StoredHead {
     pub(crate) head: Head,
-    /// The token of the append that wrote it.
-    pub(crate) append: String,
     /// Records may lack what the events after the first and up to the second made.
     pub(crate) owed: Option<(Seq, Seq)>,
 }
@@ -88,5 +86,5 @@ fn stored_head(item: &Item) -> Result<StoredHead, CallError> {
     };
     let owed = number_in(item, "owed_from")?.zip(number_in(item, "owed_to")?);
     let owed = owed.map(|(from, to)| (Seq(from), Seq(to)));
-    Ok(StoredHead { head, append: text_of(item, "append")?.to_owned(), owed })
+    Ok(StoredHead { head, owed })
 }

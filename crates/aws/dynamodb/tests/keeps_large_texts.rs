@@ -49,10 +49,12 @@ fn records_that_were_cut_off_are_owed_and_mended() {
     assert!(log.owes_records(&sample.stream).unwrap());
     // An append that comes later does not hide it.
     append(&log, with_records(&sample, 2, vec![("0007".to_owned(), None)])).unwrap();
+    append(&log, with_records(&sample, 3, many(1, "2"))).unwrap();
+    append(&log, with_records(&sample, 4, many(120, "1"))).unwrap();
     assert!(log.owes_records(&sample.stream).unwrap());
     let mut records: Vec<_> =
         many(200, "1").into_iter().map(|(name, record)| (name, record.unwrap())).collect();
-    records.remove(7);
+    records.remove(199);
     let head = log.head(&sample.stream).unwrap().unwrap();
     let derived = Derived { head, records: records.clone(), clients: vec![], snapshots: vec![] };
     log.replace_derived(&sample.stream, derived).unwrap();
