@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tracing_subscriber::filter::ParseError;
+use twinstore_cost::{BadPrices, BadRun};
 use twinstore_export::ExportError;
 use twinstore_protocol::StreamIdError;
 use twinstore_server::analysis::{CountError, DiffError, FilterError, PastError};
@@ -46,6 +47,16 @@ pub(crate) enum CliError {
     },
     #[error(transparent)]
     Origin(#[from] OriginError),
+    #[error("{file}: {source}")]
+    Prices {
+        file: PathBuf,
+        #[source]
+        source: Box<BadPrices>,
+    },
+    #[error(transparent)]
+    Run(#[from] BadRun),
+    #[error("a machine runs from 0 to 1000000 hours")]
+    MachineHours,
     #[error("cannot read {file}")]
     ReadSecret {
         file: PathBuf,
@@ -182,6 +193,9 @@ impl CliError {
             | Self::Mint(_)
             | Self::Server(ServerError::Auth(_))
             | Self::ReadConfig { .. }
+            | Self::Prices { .. }
+            | Self::Run(_)
+            | Self::MachineHours
             | Self::Config { .. }
             | Self::BeyondHead { .. } => 2,
             #[cfg(feature = "dynamodb")]

@@ -4,6 +4,7 @@
 mod backup;
 mod check;
 mod config;
+mod cost;
 mod error;
 mod events;
 mod export;
@@ -36,6 +37,8 @@ enum Command {
     Serve(serve::Serve),
     /// Print the settings that `serve` would run with, as TOML.
     Config(config::Config),
+    /// Estimate what actions cost on AWS, and on a machine of one's own.
+    Cost(cost::Cost),
     /// Make a token, for development.
     Token(token::Token),
     /// Print a stream's events, one JSON object a line.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Config(config) => config.run(),
+        Command::Cost(cost) => cost.run(),
         Command::Token(token) => token.run(),
         Command::Events(events) => events.run(),
         Command::State(state) => state.run(),
