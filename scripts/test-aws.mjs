@@ -1,4 +1,4 @@
-/** `npm run test:aws`: what is meant for AWS, against what comes nearest to it: the log on Amazon's own DynamoDB Local. */
+/** `npm run test:aws`: what is meant for AWS, against what comes nearest to it: the log and the functions on Amazon's own DynamoDB Local. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
@@ -17,7 +17,7 @@ await main(async () => {
     { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
   try {
     await listening(port, local)
-    await run('cargo', ['test', '-p', 'twinstore-dynamodb', '--tests'], { env: { TWINSTORE_DYNAMODB: `http://127.0.0.1:${port}` } })
+    await run('cargo', ['test', '-p', 'twinstore-dynamodb', '-p', 'twinstore-lambda', '--tests'], { env: { TWINSTORE_DYNAMODB: `http://127.0.0.1:${port}` } })
   } finally {
     local.kill()
   }

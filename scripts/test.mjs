@@ -59,8 +59,8 @@ async function clippy() {
 
 /** What compiles the AWS SDK, which the other parts are spared; against an emulator, or what TWINSTORE_DYNAMODB names. */
 async function aws() {
-  await cargo('clippy', '-p', 'twinstore-dynamodb', '-p', 'twinstore', '--features', 'twinstore/dynamodb', '--all-targets', ...locked, '--', '-D', 'warnings')
-  await cargo('test', '-p', 'twinstore-dynamodb', ...locked)
+  await cargo('clippy', '-p', 'twinstore-dynamodb', '-p', 'twinstore-lambda', '-p', 'twinstore', '--features', 'twinstore/dynamodb', '--all-targets', ...locked, '--', '-D', 'warnings')
+  await cargo('test', '-p', 'twinstore-dynamodb', '-p', 'twinstore-lambda', ...locked)
 }
 
 /** The engine's suite once more, in WASM in Node; then the WASM crate's, in a browser whose flags webdriver.json holds. */

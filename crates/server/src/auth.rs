@@ -68,7 +68,7 @@ pub enum AuthError {
 
 /// The door of a server.
 #[derive(Debug)]
-pub(crate) struct Auth {
+pub struct Auth {
     keys: Keys,
     validation: Validation,
     /// SHA-256, so that comparing takes the same time whatever it is compared with.
@@ -83,11 +83,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError`].
-    pub(crate) fn new(
-        options: &Options,
-        models: &Models,
-        engines: &Engines,
-    ) -> Result<Self, AuthError> {
+    pub fn new(options: &Options, models: &Models, engines: &Engines) -> Result<Self, AuthError> {
         let keys = Keys::read(&options.keys)?;
         let admin_token = match &options.admin_token {
             Some(token) if token.len() < limits::SECRET_BYTES_MIN => {
@@ -101,17 +97,22 @@ impl Auth {
     }
 
     /// Whether nobody is asked for a token.
-    pub(crate) fn is_open(&self) -> bool {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         self.open
     }
 
     /// Whether each stream must be asked for: there are tokens, or a model has a say.
-    pub(crate) fn is_guarded(&self) -> bool {
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
         !self.open || self.authorizer.is_some()
     }
 
     /// What whoever brings this token may do; without a token, what anyone may.
-    pub(crate) async fn identify(&self, token: Option<&str>) -> Result<Grant, Denied> {
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn identify(&self, token: Option<&str>) -> Result<Grant, Denied> {
         if self.open {
             return Ok(Grant::everything());
         }
@@ -154,7 +155,7 @@ impl Auth {
     }
 
     /// What this caller may do with a stream: what the token says, and then the model.
-    pub(crate) async fn rights(&self, grant: &Grant, stream: &StreamId) -> Rights {
+    pub async fn rights(&self, grant: &Grant, stream: &StreamId) -> Rights {
         let claimed = grant.rights(stream);
         let Some(authorizer) = &self.authorizer else { return claimed };
         let mut rights = claimed;

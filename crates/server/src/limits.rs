@@ -21,6 +21,8 @@ pub struct Limits {
     pub streams_idle: usize,
     /// Events in one page of a catch-up.
     pub page_events: usize,
+    /// Bytes of events in one page of a catch-up (the event that reaches it is the last).
+    pub page_bytes: usize,
     /// A cursor further behind than this gets a snapshot.
     pub catch_up_events: u64,
     /// Events after which a stream's state is stored again.
@@ -62,6 +64,7 @@ impl Limits {
         stream_queue: 4_096,
         streams_idle: 64,
         page_events: PAGE_EVENTS,
+        page_bytes: PAGE_BYTES,
         catch_up_events: 5_000,
         snapshot_every: 1_000,
         snapshot_part_bytes: 256 << 10,

@@ -24,6 +24,7 @@ use crate::stream::commit::{Commit, Text};
 pub use frame::{error_frame, outcome_frames, refused_frame};
 pub use gate::{Door, Identity};
 pub use thin::{Subscription, Wants};
+pub use twin::Remembered;
 
 /// What a session is told.
 #[derive(Debug)]
@@ -113,6 +114,32 @@ impl Session {
             thin.begin(&mut session.outputs);
         }
         session
+    }
+
+    /// A thin client's session that listened before, somewhere else. It hears what is new.
+    #[must_use]
+    pub fn thin_again(id: SessionId, client: ClientId, subscription: Subscription) -> Self {
+        let mut thin = thin::Thin::new(id, client, subscription);
+        thin.go_live();
+        Self::new(Speaks::Thin(thin))
+    }
+
+    /// The same, listening to a stream as it was remembered of a session that is gone.
+    #[must_use]
+    pub fn remembering(mut self, stream: &StreamId, remembered: Remembered) -> Self {
+        if let Speaks::Twin(twin) = &mut self.speaks {
+            twin.remember(stream, remembered);
+        }
+        self
+    }
+
+    /// What must be remembered to go on elsewhere; none: it does not listen to that stream.
+    #[must_use]
+    pub fn remembered(&self, stream: &StreamId) -> Option<Remembered> {
+        match &self.speaks {
+            Speaks::Twin(twin) => twin.remembered(stream),
+            Speaks::Thin(_) => None,
+        }
     }
 
     fn new(speaks: Speaks) -> Self {

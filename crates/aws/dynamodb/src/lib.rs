@@ -1,10 +1,11 @@
 //! A log in DynamoDB, for several processes or functions at once.
 //!
-//! Three kinds of tables, their names behind a prefix of one's own:
+//! Four kinds of tables, their names behind a prefix of one's own:
 //!
 //! - `<model>_events`, by `stream` and `seq`: packs, each the events of one append up to a size;
 //! - `<model>`, by `stream` and `key`: each stream's `head`, its clients, records and snapshots;
-//! - `twin_store`, by the same two: the list of streams, and the models that were run.
+//! - `twin_store`, by the same two: the list of streams, and the models that were run;
+//! - `twin_connections`, by the same two: a gateway's connections, where functions serve one.
 //!
 //! Keeps I4 and I8: an append is one transaction, guarded by the head item and by each client's
 //! item, and what became of it is read back where the answer says no, or does not come.
@@ -14,6 +15,7 @@
 mod append;
 mod calls;
 mod clients;
+pub mod connections;
 mod derived;
 mod events;
 mod gate;
@@ -44,7 +46,7 @@ use twinstore_server::log::{
 
 pub use calls::CallError;
 pub use meter::Meter;
-pub use options::{BadOptions, Options};
+pub use options::{BadOptions, Options, surroundings};
 
 use gate::Gate;
 use store::Store;
@@ -97,6 +99,14 @@ impl DynamoLog {
             wait(&runtime, async move { store.create_common_table().await })?;
         }
         Ok(Self { store, gate: Arc::default(), runtime: Some(runtime) })
+    }
+
+    /// Makes the table of connections where it is not there.
+    ///
+    /// # Errors
+    /// [`OpenError::Service`].
+    pub fn create_connections_table(&self) -> Result<(), OpenError> {
+        Ok(self.call(|store| async move { store.create_connections_table().await })?)
     }
 
     /// What its calls took so far.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -84,32 +84,40 @@ impl fmt::Display for Options {
 impl Options {
     /// A client as the surroundings say: environment, profile, container, instance.
     pub async fn client(&self) -> Client {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
-        if let Some(region) = &self.region {
-            loader = loader.region(Region::new(region.clone()));
-        } else if self.is_local() {
-            loader = loader.region(Region::from_static("us-east-1"));
-        }
-        if let Some(endpoint) = &self.endpoint {
-            loader = loader.endpoint_url(endpoint);
-        }
-        if self.is_local() && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
-            // An emulator asks for a signature, and does not look at it.
-            let local = Credentials::new("local", "local", None, None, "local");
-            loader = loader.credentials_provider(local);
-        }
-        Client::from_conf(config(&loader.load().await))
-    }
-
-    /// Whether the service is an emulator on this machine.
-    fn is_local(&self) -> bool {
-        const LOCAL: [&str; 3] = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-        self.endpoint.as_ref().is_some_and(|url| LOCAL.iter().any(|local| url.starts_with(local)))
+        let surroundings = surroundings(self.region.as_deref(), self.endpoint.as_deref()).await;
+        Client::from_conf(config(&surroundings))
     }
 }
 
+/// What a client of any service is made with: credentials and region of the surroundings, unless
+/// they are given, or the endpoint is an emulator's.
+pub async fn surroundings(region: Option<&str>, endpoint: Option<&str>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    let local = endpoint.is_some_and(is_local);
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    } else if local {
+        loader = loader.region(Region::from_static("us-east-1"));
+    }
+    if let Some(endpoint) = endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if local && std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
+        // An emulator asks for a signature, and does not look at it.
+        let none = Credentials::new("local", "local", None, None, "local");
+        loader = loader.credentials_provider(none);
+    }
+    loader.load().await
+}
+
+/// Whether the service is an emulator on this machine.
+fn is_local(endpoint: &str) -> bool {
+    const LOCAL: [&str; 3] = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    LOCAL.iter().any(|local| endpoint.starts_with(local))
+}
+
 /// The client's settings: how long it waits, and how often it tries.
-fn config(shared: &aws_config::SdkConfig) -> aws_sdk_dynamodb::Config {
+fn config(shared: &SdkConfig) -> aws_sdk_dynamodb::Config {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(limits::CONNECT_TIME)
         .operation_attempt_timeout(limits::CALL_TIME)

@@ -61,6 +61,11 @@ impl Store {
         format!("{}twin_store", self.prefix)
     }
 
+    /// The table of a gateway's connections.
+    pub(crate) fn connections_table(&self) -> String {
+        format!("{}twin_connections", self.prefix)
+    }
+
     pub(crate) async fn head(&self, stream: &StreamId) -> Result<Option<StoredHead>, CallError> {
         let table = self.model_table(stream);
         let found = self.get(&table, key(stream.as_str(), HEAD)).await?;

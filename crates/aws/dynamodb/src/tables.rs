@@ -30,6 +30,10 @@ impl Store {
         self.create_table(&self.common_table(), KEY).await
     }
 
+    pub(crate) async fn create_connections_table(&self) -> Result<(), CallError> {
+        self.create_table(&self.connections_table(), KEY).await
+    }
+
     pub(crate) async fn create_model_tables(&self, stream: &StreamId) -> Result<(), CallError> {
         self.create_table(&self.events_table(stream), SEQ).await?;
         self.create_table(&self.model_table(stream), KEY).await

@@ -54,7 +54,8 @@ struct Known {
 
 impl Grant {
     /// What anyone may where no token is asked for.
-    pub(crate) fn everything() -> Self {
+    #[must_use]
+    pub fn everything() -> Self {
         let all: Arc<[Pattern]> = [Pattern::new("*")].into();
         Self {
             subject: None,
@@ -72,7 +73,8 @@ impl Grant {
     }
 
     /// What these claims allow. None: they are not what they must be.
-    pub(crate) fn of(claims: Value) -> Option<Self> {
+    #[must_use]
+    pub fn of(claims: Value) -> Option<Self> {
         let known = Known::deserialize(&claims).ok()?;
         if !(1..=limits::SUBJECT_BYTES).contains(&known.sub.len()) {
             return None;
@@ -113,7 +115,9 @@ impl Grant {
         self.admin
     }
 
-    pub(crate) fn claims(&self) -> &Value {
+    /// All claims of its token, the model's as well.
+    #[must_use]
+    pub fn claims(&self) -> &Value {
         &self.claims
     }
 }

@@ -152,3 +152,23 @@ fn stream() -> StreamId {
 fn log() -> LogId {
     LogId("l".to_owned())
 }
+
+#[test]
+fn a_session_goes_on_where_another_left_off() {
+    let mut first = twin();
+    first.handle_input(Input::Frame(&golden("hello-new")));
+    outputs(&mut first);
+    let demo = StreamId::parse("salesOrder/demo").expect("a name");
+    assert_eq!(first.remembered(&demo), None, "it does not listen yet");
+    let page = Page { log: None, after: Seq(0), events: Vec::new(), live: true, check: None };
+    let (head, rows, missing) = (Seq(0), Vec::new(), Missing::Events(page));
+    let joined = Joined { log: None, head, reset: false, rows, missing };
+    first.handle_input(answer(Answer::Joined(Box::new(joined))));
+    let remembered = first.remembered(&demo).expect("it listens");
+    let mut second = twin().remembering(&demo, remembered.clone());
+    second.handle_input(Input::Frame(&golden("push")));
+    assert!(matches!(outputs(&mut second).as_slice(), [Output::Ask(_, Ask::Submit(_))]));
+    assert!(second.remembered(&demo).is_some_and(|now| now.named.len() > remembered.named.len()));
+    second.handle_input(Input::Frame(&golden("leave")));
+    assert_eq!(second.remembered(&demo), None);
+}

@@ -74,6 +74,10 @@ impl Thin {
         &self.subscription.stream
     }
 
+    pub(super) fn go_live(&mut self) {
+        self.live = true;
+    }
+
     pub(super) fn allow(&mut self, rights: Rights) {
         self.rights = rights;
     }

@@ -70,6 +70,15 @@ struct Stream {
     asked: VecDeque<Asked>,
 }
 
+/// What a session must remember of a stream that it listens to, so that another can go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The schema of the app.
+    pub schema: u32,
+    /// Whose rejections are told.
+    pub named: Vec<ClientId>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Hello {
@@ -110,6 +119,19 @@ impl Twin {
 
     pub(super) fn guard(&mut self, caller: Identity) {
         self.guard = Some(Box::new(Guard { caller, token: None, waiting: None }));
+    }
+
+    pub(super) fn remember(&mut self, stream: &StreamId, remembered: Remembered) {
+        let Remembered { schema, named } = remembered;
+        let state = self.streams.entry(stream.clone()).or_default();
+        (state.here, state.writes, state.live, state.schema) = (true, true, true, schema);
+        state.named = named.into_iter().collect();
+    }
+
+    pub(super) fn remembered(&self, stream: &StreamId) -> Option<Remembered> {
+        let state = self.streams.get(stream).filter(|state| state.here && state.live)?;
+        let named = state.named.iter().cloned().collect();
+        Some(Remembered { schema: state.schema, named })
     }
 
     pub(super) fn streams(&self) -> Vec<StreamId> {

@@ -10,7 +10,7 @@ use super::Config;
 use super::ask::{Answer, Join, Joined, Missing, Page, State};
 use super::batch::Broken;
 use crate::fold::{FoldError, Folded, fold};
-use crate::limits;
+use crate::limits::Limits;
 use crate::log::{Derived, Head, ReadError, Snapshot};
 use crate::reducer::Reducer;
 
@@ -132,8 +132,8 @@ impl Replica {
     }
 
     pub(super) fn page(&mut self, config: &Config, after: Seq) -> Result<Page, Broken> {
-        let page =
-            crate::log::Page { events: config.limits.page_events, bytes: limits::PAGE_BYTES };
+        let Limits { page_events: events, page_bytes: bytes, .. } = config.limits;
+        let page = crate::log::Page { events, bytes };
         let mut events = config.log.read(&config.stream, after, page)?;
         events.retain(|event| event.seq <= self.seq);
         let reached = events.last().map_or(after, |event| event.seq);

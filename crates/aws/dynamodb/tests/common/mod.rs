@@ -120,6 +120,8 @@ fn dynoxide() -> PathBuf {
 pub(crate) struct Faults {
     planned: Arc<Mutex<Vec<Fault>>>,
     seen: Arc<Mutex<Vec<String>>>,
+    /// How many calls the process lives to make, and whether the last one's still arrives.
+    life: Arc<Mutex<Option<(u32, bool)>>>,
 }
 
 /// One call that goes wrong.
@@ -146,6 +148,33 @@ pub(crate) enum How {
 impl Faults {
     pub(crate) fn plan(&self, operation: &'static str, after: u32, how: How) {
         self.planned.lock().unwrap().push(Fault { operation, after, how });
+    }
+
+    /// After so many calls the process is dead; the last one arrives, or does not.
+    pub(crate) fn die_after(&self, calls: u32, arrives: bool) {
+        *self.life.lock().unwrap() = Some((calls, arrives));
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(*self.life.lock().unwrap(), Some((0, _)))
+    }
+
+    /// Whether this call is still made.
+    fn lives(&self) -> bool {
+        let mut life = self.life.lock().unwrap();
+        match &mut *life {
+            None => true,
+            Some((0, _)) => false,
+            Some((1, arrives)) => {
+                let arrives = *arrives;
+                *life = Some((0, false));
+                arrives
+            }
+            Some((calls, _)) => {
+                *calls -= 1;
+                true
+            }
+        }
     }
 
     /// The operations that were sent.
@@ -192,7 +221,7 @@ impl Intercept for Faults {
     ) -> Result<(), BoxError> {
         let operation = operation(context.request().headers().get("x-amz-target"));
         bag.interceptor_state().store_put(Called(operation.clone()));
-        if self.due(&operation, false).is_some() {
+        if !self.lives() || self.due(&operation, false).is_some() {
             return Err("not sent".into());
         }
         self.seen.lock().unwrap().push(operation);
@@ -206,6 +235,9 @@ impl Intercept for Faults {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let operation = bag.load::<Called>().map_or("", |called| called.0.as_str());
+        if self.is_dead() {
+            return Err("nobody hears the answer".into());
+        }
         match self.due(operation, true) {
             None | Some(How::Unsent) => Ok(()),
             Some(How::Lost) => Err("the answer is lost".into()),

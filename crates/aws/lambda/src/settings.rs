@@ -1,0 +1,110 @@
+//! What a function is told by its environment.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use twinstore_dynamodb::{BadOptions, DynamoLog, OpenError, Options};
+use twinstore_server::auth::{self, Auth, AuthError, KeySource};
+use twinstore_server::log::{Log, WriteError};
+use twinstore_server::model::{self, ModelError, Models};
+use twinstore_server::reducer::Engines;
+
+use crate::coupled::Coupled;
+use crate::gateway::Gateway;
+
+/// A function's settings, each a variable of the environment.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// `TWINSTORE_MODELS`: `NAME=FILE`, separated by commas.
+    pub models: Vec<(String, PathBuf)>,
+    /// `TWINSTORE_STORE`: as behind `--store dynamodb:`.
+    pub store: Options,
+    /// `TWINSTORE_PUSH`: `1` tells others who listen.
+    pub push: bool,
+    /// `TWINSTORE_GATEWAY`: where frames go, where it is not whence requests come.
+    pub gateway: Option<String>,
+    /// `TWINSTORE_SECRET`, `TWINSTORE_JWKS_URL`, `TWINSTORE_ISSUER`, `TWINSTORE_AUDIENCE`.
+    pub auth: auth::Options,
+}
+
+/// Why a function cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// A variable is not what it must be.
+    #[error("TWINSTORE_MODELS is NAME=FILE, separated by commas")]
+    Models,
+    /// The store's name says nothing.
+    #[error(transparent)]
+    Store(#[from] BadOptions),
+    /// A model cannot be run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A model cannot be kept beside its events.
+    #[error(transparent)]
+    Keep(#[from] WriteError),
+    /// Nobody could be let in.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The system gives no thread.
+    #[error("cannot start a thread")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let model = |text: &str| {
+            let (name, file) = text.split_once('=').ok_or(SettingsError::Models)?;
+            Ok((name.trim().to_owned(), PathBuf::from(file.trim())))
+        };
+        let models = variable("TWINSTORE_MODELS").ok_or(SettingsError::Models)?;
+        let models = models.split(',').map(model).collect::<Result<_, SettingsError>>()?;
+        let keys = [
+            variable("TWINSTORE_SECRET").map(KeySource::Secret),
+            variable("TWINSTORE_JWKS_URL").map(KeySource::JwksUrl),
+        ];
+        Ok(Self {
+            models,
+            store: variable("TWINSTORE_STORE").unwrap_or_default().parse()?,
+            push: variable("TWINSTORE_PUSH").as_deref() == Some("1"),
+            gateway: variable("TWINSTORE_GATEWAY"),
+            auth: auth::Options {
+                keys: keys.into_iter().flatten().collect(),
+                issuer: variable("TWINSTORE_ISSUER"),
+                audience: variable("TWINSTORE_AUDIENCE").into_iter().collect(),
+                admin_token: None,
+            },
+        })
+    }
+
+    /// Makes the function `coupled`. Its runtime is the one it is called in.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn coupled(self) -> Result<Coupled, SettingsError> {
+        let models = self.read_models()?;
+        let log = DynamoLog::open(&self.store)?;
+        if self.store.create_tables {
+            log.create_connections_table()?;
+        }
+        for model in models.values() {
+            log.put_model((**model).clone())?;
+        }
+        let auth = Auth::new(&self.auth, &models, &Engines::default())?;
+        let gateway = Gateway::new(self.gateway);
+        Ok(Coupled::new(models, Arc::new(log), auth, gateway, self.push)?)
+    }
+
+    fn read_models(&self) -> Result<Models, SettingsError> {
+        let read = |(name, file): &(String, PathBuf)| model::read(name, file);
+        let models = self.models.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(model::together(models)?)
+    }
+}
