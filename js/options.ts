@@ -23,6 +23,7 @@ export interface Settings {
   serverRouted: boolean
   schema: number
   upcast: ((action: any, schema: number) => unknown) | undefined
+  migrate: ((state: any, schema: number) => unknown) | undefined
   initial: unknown
   memory: boolean
   strict: boolean
@@ -65,12 +66,13 @@ const STREAM_RULE =
 /** Throws `bad-option` where an option is missing or of the wrong kind. */
 export function complete(given: TwinOptions<any, any>): Settings {
   demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
-  const { url, name, stream, reducer, validate, storage, schema = 1, announce = false, coalesce, upcast } = given
+  const { url, name, stream, reducer, validate, storage, schema = 1, announce = false, coalesce, upcast, migrate } = given
   demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
   demand(stream !== undefined || (typeof name === 'string' && name !== ''), '`name` must be given where `stream` is not: stored data is kept under it')
   demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model')
   demand(validate === undefined || typeof validate === 'function', '`validate` must be a function')
   demand(upcast === undefined || typeof upcast === 'function', '`upcast` must be a function')
+  demand(migrate === undefined || typeof migrate === 'function', '`migrate` must be a function')
   demand(coalesce === undefined || typeof coalesce === 'function', '`coalesce` must be a function')
   demand(Number.isInteger(schema) && schema > 0, '`schema` must be a whole number from 1')
   demand(typeof announce === 'boolean' || (typeof announce === 'string' && announce !== REBASE), "`announce` must be true, or an action's type")
@@ -86,6 +88,7 @@ export function complete(given: TwinOptions<any, any>): Settings {
     sync: rule(given.sync),
     coalesce,
     upcast: upcast as Completed['upcast'],
+    migrate,
     serverRouted: given.routing === 'server',
     schema,
     initial: given.snapshot?.state,

@@ -31,7 +31,7 @@ void combined.getState().shelf.entities
 const all: TwinOptions<Shelf, ShelfAction> = {
   url: null, stream: 'shelf/one', reducer: shelfReducer, validate: (state, action) => (action.id in state.items ? 'there already' : undefined),
   sync: ['shelf/', 'page/'], routing: 'server', user: 'ann', token: async () => 'token', storage: 'memory', durability: 'strict', name: 'shelf',
-  schema: 2, snapshot: { seq: 3, state: { items: {} } }, announce: 'shelf/changed', upcast: (action, schema) => (schema < 2 ? { ...action, type: 'added' } : action), coalesce: (a, b) => (a.type === 'added' && b.type === 'added' ? b : undefined), limits: { burst: 8, undecided: 10 },
+  schema: 2, snapshot: { seq: 3, state: { items: {} } }, announce: 'shelf/changed', upcast: (action, schema) => (schema < 2 ? { ...action, type: 'added' } : action), migrate: state => state, coalesce: (a, b) => (a.type === 'added' && b.type === 'added' ? b : undefined), limits: { burst: 8, undecided: 10 },
 }
 createTwin(all)
 createTwin({ url: null, stream: 's/1', reducer: shelfReducer, sync: 'shelf/', token: 'token' })

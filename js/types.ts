@@ -78,6 +78,11 @@ export interface TwinOptions<S, A extends Action = Action> {
    * server's model may do it. What a newer version stored is held while this one runs, and sent by that one.
    */
   upcast?: (action: any, schema: number) => Action
+  /**
+   * Brings a stored state of an older version of the app up to date, to be shown until the server has given its own. Where it throws, or
+   * with a reducer that cannot go on from what it gives, the twin begins with the reducer's initial state. Nothing else depends on it.
+   */
+  migrate?: (state: any, schema: number) => S
   /** The state to begin with where nothing is stored, for example from server-side rendering. */
   snapshot?: { seq: number; state: S }
   /**

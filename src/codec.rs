@@ -34,7 +34,7 @@ extern "C" {
     #[wasm_bindgen(js_name = waitingRow)]
     fn waiting_row(client: &str, from: f64) -> JsValue;
     #[wasm_bindgen(js_name = cursorRow)]
-    fn cursor_row(log: &str, seq: f64, chain: &str) -> JsValue;
+    fn cursor_row(log: &str, seq: f64, chain: &str, schema: Option<u32>) -> JsValue;
     #[wasm_bindgen(js_name = pushText)]
     fn push_text(stream: &str, entries: &Array) -> String;
     #[wasm_bindgen(js_name = entryText)]
@@ -95,7 +95,7 @@ fn ask(
     hello: &JsValue,
 ) -> String {
     let cursor = standing.cursor.as_ref().map_or(JsValue::NULL, |c: &Cursor| {
-        cursor_row(c.log.as_str(), float(c.seq.0), c.chain.as_str())
+        cursor_row(c.log.as_str(), float(c.seq.0), c.chain.as_str(), c.schema)
     });
     let waiting = Array::new();
     for id in &standing.waiting {

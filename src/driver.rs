@@ -126,8 +126,8 @@ impl Driver {
             }
             Output::Compact(cursor) => {
                 let change = Change::new();
-                let epoch = self.engine.borrow().epoch();
-                change.stands(&self.replica.confirmed(), Some(&cursor), epoch);
+                let engine = self.engine.borrow();
+                change.stands(&engine, &self.replica.confirmed(), Some(&cursor));
                 self.storage().write(change);
             }
             Output::Reread => self.reread(),
@@ -195,7 +195,7 @@ impl Driver {
     }
 
     fn to_state(&self, stored: &Stored) -> StoredState<JsValue> {
-        up_to_date(&stored.entries(), &self.options);
+        stored.up_to_date(&self.options);
         to_state(&mut self.engine.borrow_mut(), stored)
     }
 
@@ -472,7 +472,7 @@ impl Listener for Driver {
             }
         }
         if engine.leads() && engine.has_state() {
-            change.stands(&self.replica.confirmed(), engine.cursor(), engine.epoch());
+            change.stands(&engine, &self.replica.confirmed(), engine.cursor());
         }
         (change, N(engine.next_n().0 - 1))
     }

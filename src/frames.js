@@ -61,9 +61,9 @@ export function helloRow(v, min, schema, token) {
   return { v, min, schema, token }
 }
 
-/** A cursor as it travels. */
-export function cursorRow(log, seq, chain) {
-  return { log, seq, chain }
+/** A cursor as it travels; `schema` where the state is that of an older app. */
+export function cursorRow(log, seq, chain, schema) {
+  return { log, seq, chain, schema }
 }
 
 /** A client whose verdicts are waited for. */

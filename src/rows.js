@@ -5,7 +5,7 @@
  * - an entry: `{ client, n, from, order, schema, bytes, text, held? }`, `text` being the action as JSON
  * - an event: `{ seq, action }`, in lists by frame
  * - the state: `{ state, base }`, `base` being a name of its place
- * - the log: `{ cursor: { log, seq, chain }, settled: { [client]: n }, epoch, passed, base, count }`, `passed` being what was settled in epochs before, `base`
+ * - the log: `{ cursor: { log, seq, chain, schema }, settled: { [client]: n }, epoch, passed, base, count }`, `passed` being what was settled in epochs before, `base`
  *   the state that it begins with, and `count` how many events stand behind that: of writes that follow on each other one may have failed
  */
 import { actionOf, mergedAction, textOf, weigh } from './web.js'
@@ -46,10 +46,11 @@ export class Change {
     this.events.push({ seq, action })
   }
 
-  stand(after, log, seq, chain, before = '') {
+  /** `schema`: of the app that folded the events up to there. */
+  stand(after, log, seq, chain, before = '', schema = undefined) {
     this.after = after
     this.before = before
-    this.cursor = { log, seq, chain }
+    this.cursor = { log, seq, chain, schema }
   }
 
   /** A state in place of what was stored. `compacts`: of the events that led to it, which is no news for anybody. */
@@ -160,6 +161,21 @@ export class Stored {
     }
     // The same in every tab, however it was read.
     this.rows.sort((a, b) => a.order - b.order || a.n - b.n || (a.client < b.client ? -1 : 1))
+  }
+
+  /** Brings entries of older schemas up to date, and what is shown of the log until the server has given its own state. */
+  upToDate(options) {
+    upToDate(this.rows, options)
+    const schema = this.log?.cursor?.schema
+    if (!(schema < options.schema)) return
+    const { upcast = action => action, migrate = state => state } = options
+    try {
+      this.events = this.events.map(event => ({ ...event, action: upcast(event.action, schema) }))
+      if (this.state !== undefined) this.state = migrate(this.state, schema)
+    } catch {
+      this.events = []
+      this.state = undefined
+    }
   }
 
   /** Whether cursor and events belong together, where there are any. */

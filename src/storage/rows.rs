@@ -6,7 +6,7 @@ use twinstore_protocol::{Chain, Cursor, LogId, N, Seq};
 use wasm_bindgen::prelude::*;
 
 use crate::host::Options;
-use crate::web::{Fields, float};
+use crate::web::{Fields, float, small};
 
 #[wasm_bindgen(module = "/src/rows.js")]
 extern "C" {
@@ -35,7 +35,16 @@ extern "C" {
     #[wasm_bindgen(method, js_name = standIn)]
     fn stand_in(this: &Change, state: &JsValue, epoch: f64, compacts: bool);
     #[wasm_bindgen(method)]
-    fn stand(this: &Change, after: f64, log: &str, seq: f64, chain: &str, before: &str);
+    #[allow(clippy::too_many_arguments, reason = "the fields of a row")]
+    fn stand(
+        this: &Change,
+        after: f64,
+        log: &str,
+        seq: f64,
+        chain: &str,
+        before: &str,
+        schema: u32,
+    );
     #[wasm_bindgen(method, setter)]
     pub(crate) fn set_again(this: &Change, again: bool);
     /// Takes in another change that comes after.
@@ -82,6 +91,9 @@ extern "C" {
     pub(super) fn log_row(this: &Stored) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = state)]
     fn base(this: &Stored) -> JsValue;
+    /// Brings what is of older schemas up to date, and holds entries of newer ones.
+    #[wasm_bindgen(method, js_name = upToDate)]
+    pub(crate) fn up_to_date(this: &Stored, options: &Options);
     /// Rows that were read one by one.
     #[wasm_bindgen(method, getter)]
     pub(super) fn unpacked(this: &Stored) -> Array;
@@ -158,23 +170,29 @@ impl Change {
             change.stand_in(state, float(engine.epoch()), false);
         }
         if let Some(cursor) = &write.cursor {
-            change.cursor(write.behind.as_ref(), cursor);
+            change.cursor(engine, write.behind.as_ref(), cursor);
         }
         change
     }
 
     /// A state in place of all that was known of the log.
-    pub(crate) fn stands(&self, state: &JsValue, cursor: Option<&Cursor>, epoch: u64) {
-        self.stand_in(state, float(epoch), true);
+    pub(crate) fn stands(
+        &self,
+        engine: &Engine<JsValue>,
+        state: &JsValue,
+        cursor: Option<&Cursor>,
+    ) {
+        self.stand_in(state, float(engine.epoch()), true);
         if let Some(cursor) = cursor {
-            self.cursor(Some(cursor), cursor);
+            self.cursor(engine, Some(cursor), cursor);
         }
     }
 
-    fn cursor(&self, behind: Option<&Cursor>, cursor: &Cursor) {
+    fn cursor(&self, engine: &Engine<JsValue>, behind: Option<&Cursor>, cursor: &Cursor) {
         let (after, before) = behind.map_or((0, ""), |c| (c.seq.0, c.chain.as_str()));
         let (log, seq) = (cursor.log.as_str(), float(cursor.seq.0));
-        self.stand(float(after), log, seq, cursor.chain.as_str(), before);
+        let schema = cursor.schema.unwrap_or_else(|| engine.schema());
+        self.stand(float(after), log, seq, cursor.chain.as_str(), before, schema);
     }
 }
 
@@ -231,6 +249,8 @@ pub(crate) fn to_state(engine: &mut Engine<JsValue>, stored: &Stored) -> StoredS
             log: LogId(cursor.str("log")),
             seq: Seq(cursor.count("seq")),
             chain: Chain(cursor.str("chain")),
+            schema: Some(small(&cursor, "schema"))
+                .filter(|schema| *schema != 0 && *schema != engine.schema()),
         });
         state.epoch = log.count("epoch");
         state.settled = numbers(engine, log.object("settled"));

@@ -149,7 +149,9 @@ impl<A: Clone> Engine<A> {
         if self.is_outdated() {
             return self.set_aside(fresh);
         }
-        let cursor = Cursor { log: frame.log, seq: last.seq, chain: last.chain.clone() };
+        // What an older app folded is still in the state.
+        let schema = self.cursor.as_ref().and_then(|cursor| cursor.schema);
+        let cursor = Cursor { log: frame.log, seq: last.seq, chain: last.chain.clone(), schema };
         self.pulling = false;
         self.apply_events(fresh, cursor);
         self.compare(frame.check);

@@ -27,7 +27,7 @@ impl SnapshotMark {
     /// Where a client stands that has it; none: before the first event of a log that is not there yet.
     pub(crate) fn cursor(&self) -> Option<Cursor> {
         let log = self.log.clone()?;
-        Some(Cursor { log, seq: self.seq, chain: self.chain.clone() })
+        Some(Cursor { log, seq: self.seq, chain: self.chain.clone(), schema: None })
     }
 
     /// It is older than where a client stands in the same log, or of the time when there was none.

@@ -79,7 +79,7 @@ fn sizes_and_orders_at_their_ends_do_not_overflow() {
 fn places_at_their_end_do_not_overflow() {
     let mut page = Page::online("a", &mut Server::new());
     let (log, seq) = (LogId("log1".into()), Seq(u64::MAX - 1));
-    let cursor = Some(Cursor { log: log.clone(), seq, chain: Chain("x".into()) });
+    let cursor = Some(Cursor { log: log.clone(), seq, chain: Chain("x".into()), schema: None });
     let stored = twinstore_engine::StoredState { cursor, ..Default::default() };
     page.feed(0, Input::Reread(Some(stored)));
     let last = Seq(u64::MAX);

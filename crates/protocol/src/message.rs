@@ -107,6 +107,9 @@ pub struct Cursor {
     pub seq: Seq,
     /// The chain at that place.
     pub chain: Chain,
+    /// The schema of the app that folded the state up to there, where the app has another one by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<u32>,
 }
 
 /// One action on its way: it settles its client's numbers `from..=n`.

@@ -72,7 +72,8 @@ pub trait Model: 'static {
     /// The first part of its streams' names, as in `salesOrder/acme`.
     const NAME: &'static str;
 
-    /// The schema of its actions. A greater one says that older actions need [`Model::upcast`].
+    /// The schema of its actions and its state. A greater one says that older actions need
+    /// [`Model::upcast`], and older states [`Model::migrate`].
     const SCHEMA: u32 = 1;
 
     /// Another number wherever it may decide or do anything otherwise than before: name, schema and
@@ -105,6 +106,15 @@ pub trait Model: 'static {
 
     /// The records that people and programs see of the state.
     fn records(state: &mut Self::State) -> &mut dyn Records;
+
+    /// Brings a state of an older schema up to date, once, before the first action of this one.
+    ///
+    /// # Errors
+    /// The reason why it cannot be: the stream halts.
+    fn migrate(state: Value, schema: u32) -> Result<Value, String> {
+        let _ = schema;
+        Ok(state)
+    }
 
     /// Brings an action of an older schema up to date.
     ///

@@ -32,6 +32,16 @@ pub enum FoldError {
         #[source]
         source: ReducerError,
     },
+    /// The state is of a newer schema than the model that is to go on with it.
+    #[error(
+        "the state is of schema {state}, the model of schema {model}: deploy a model of schema {state} or above"
+    )]
+    Newer {
+        /// The state's schema.
+        state: u32,
+        /// The model's.
+        model: u32,
+    },
     /// The model or its engine failed beside the events.
     #[error(transparent)]
     Reducer(#[from] ReducerError),
@@ -56,7 +66,7 @@ impl FoldError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Read(_) | Self::Stopped => false,
-            Self::NoModel { .. } | Self::Hole { .. } => true,
+            Self::NoModel { .. } | Self::Hole { .. } | Self::Newer { .. } => true,
             Self::Event { source, .. } | Self::Reducer(source) => {
                 !matches!(source, ReducerError::Wall)
             }
@@ -71,6 +81,15 @@ pub struct Folded {
     pub reducer: Box<dyn Reducer>,
     /// Events folded since the snapshot.
     pub since_snapshot: u64,
+    /// The state is another model's: no event is of the model asked for yet.
+    pub taken_over: Option<TakenOver>,
+}
+
+/// From what a model takes over a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Whether the state was of an older schema.
+    pub migrated: bool,
 }
 
 /// Folds to `until`, and ends in a reducer of `model`.
@@ -87,8 +106,9 @@ pub fn fold(
     let mut fold = Fold::begin(log, engine, stream, until)?;
     let begin = fold.at;
     fold.advance(until, &mut |_| true)?;
+    let taken_over = fold.taken_over(model)?;
     let reducer = fold.finish(model)?;
-    Ok(Folded { reducer, since_snapshot: until.0 - begin.0 })
+    Ok(Folded { reducer, since_snapshot: until.0 - begin.0, taken_over })
 }
 
 /// A fold under way.
@@ -98,9 +118,21 @@ pub(crate) struct Fold<'a> {
     stream: &'a StreamId,
     at: Seq,
     /// The state between two models, or before the first event.
-    state: Option<String>,
+    state: Option<Before>,
     /// The model at work.
-    running: Option<(String, Box<dyn Reducer>)>,
+    running: Option<Running>,
+}
+
+/// A state that no model is at work on.
+struct Before {
+    state: String,
+    /// The hash of the model that made it.
+    model: String,
+}
+
+struct Running {
+    model: String,
+    reducer: Box<dyn Reducer>,
 }
 
 impl<'a> Fold<'a> {
@@ -122,7 +154,7 @@ impl<'a> Fold<'a> {
         snapshot: Option<Snapshot>,
     ) -> Self {
         let (at, state) = match snapshot {
-            Some(Snapshot { seq, state, .. }) => (seq, Some(state)),
+            Some(Snapshot { seq, model, state }) => (seq, Some(Before { state, model })),
             None => (Seq(0), None),
         };
         Self { log, engine, stream, at, state, running: None }
@@ -155,8 +187,7 @@ impl<'a> Fold<'a> {
         if self.running.is_none() {
             self.switch(model)?;
         }
-        let (_, reducer) = self.running.as_mut().expect("just put there");
-        Ok(reducer.state()?)
+        Ok(self.running.as_mut().expect("just put there").reducer.state()?)
     }
 
     fn page(&mut self, until: Seq) -> Result<(), FoldError> {
@@ -187,19 +218,19 @@ impl<'a> Fold<'a> {
     /// The state's text where it stands, by the model at work.
     pub(crate) fn state_here(&mut self) -> Result<Option<String>, FoldError> {
         match &mut self.running {
-            Some((_, reducer)) => Ok(Some(reducer.state()?)),
-            None => Ok(self.state.clone()),
+            Some(running) => Ok(Some(running.reducer.state()?)),
+            None => Ok(self.state.as_ref().map(|before| before.state.clone())),
         }
     }
 
     /// The records that the state makes, by the model at work; none before the first event.
     pub(crate) fn records(&mut self) -> Result<Option<Vec<(String, String)>>, FoldError> {
-        Ok(self.running.as_mut().map(|(_, reducer)| reducer.records()).transpose()?)
+        Ok(self.running.as_mut().map(|running| running.reducer.records()).transpose()?)
     }
 
     /// The hash of the model at work.
     pub(crate) fn model(&self) -> Option<String> {
-        self.running.as_ref().map(|(hash, _)| hash.clone())
+        self.running.as_ref().map(|running| running.model.clone())
     }
 
     fn hole(&self, to: u64) -> FoldError {
@@ -207,38 +238,63 @@ impl<'a> Fold<'a> {
     }
 
     fn event(&mut self, event: &StoredEvent) -> Result<(), FoldError> {
+        let stream = self.stream.as_str();
+        let reducer = self.reducer(&event.model)?;
         let Some(action) = event.action() else { return Ok(()) };
         let now = stamped_at(action).unwrap_or(event.at);
-        let seed = seed(self.stream.as_str(), event.client.as_str(), event.n.0);
-        let folded = self.reducer(&event.model)?.fold(Step { action, now, seed });
+        let seed = seed(stream, event.client.as_str(), event.n.0);
+        let folded = reducer.fold(Step { action, now, seed });
         folded.map_err(|source| FoldError::Event { seq: event.seq.0, source })
     }
 
     /// The reducer of that model, with the state as it is.
     fn reducer(&mut self, hash: &str) -> Result<&mut Box<dyn Reducer>, FoldError> {
-        if self.running.as_ref().is_none_or(|(running, _)| running != hash) {
-            let model = self.log.model(hash)?;
-            let model = model.ok_or_else(|| FoldError::NoModel { hash: hash.to_owned() })?;
+        if self.running.as_ref().is_none_or(|running| running.model != hash) {
+            let model = self.known(hash)?;
             self.switch(&model)?;
         }
-        Ok(&mut self.running.as_mut().expect("just put there").1)
+        Ok(&mut self.running.as_mut().expect("just put there").reducer)
     }
 
+    fn known(&self, hash: &str) -> Result<StoredModel, FoldError> {
+        let model = self.log.model(hash)?;
+        model.ok_or_else(|| FoldError::NoModel { hash: hash.to_owned() })
+    }
+
+    /// Another model goes on with the state, which it migrates where it was of an older schema.
     fn switch(&mut self, model: &StoredModel) -> Result<(), FoldError> {
-        if let Some((_, mut before)) = self.running.take() {
-            self.state = Some(before.state()?);
+        if let Some(Running { model, mut reducer }) = self.running.take() {
+            self.state = Some(Before { state: reducer.state()?, model });
         }
         let mut reducer = self.engine.open(model, name_of(self.stream))?;
-        reducer.load(self.state.take().as_deref())?;
-        self.running = Some((model.hash.clone(), reducer));
+        match self.state.take() {
+            None => reducer.load(None)?,
+            Some(before) if before.model == model.hash => reducer.load(Some(&before.state))?,
+            Some(before) => match self.known(&before.model)?.schema {
+                schema if schema < model.schema => reducer.migrate(&before.state, schema)?,
+                schema if schema > model.schema => {
+                    return Err(FoldError::Newer { state: schema, model: model.schema });
+                }
+                _ => reducer.load(Some(&before.state))?,
+            },
+        }
+        self.running = Some(Running { model: model.hash.clone(), reducer });
         Ok(())
     }
 
+    /// Whether the state is another model's, where there is one.
+    fn taken_over(&self, model: &StoredModel) -> Result<Option<TakenOver>, FoldError> {
+        let running = self.running.as_ref().map(|running| &running.model);
+        let before = running.or(self.state.as_ref().map(|before| &before.model));
+        let Some(before) = before.filter(|before| **before != model.hash) else { return Ok(None) };
+        Ok(Some(TakenOver { migrated: self.known(before)?.schema < model.schema }))
+    }
+
     fn finish(mut self, model: &StoredModel) -> Result<Box<dyn Reducer>, FoldError> {
-        if self.running.as_ref().is_none_or(|(running, _)| *running != model.hash) {
+        if self.running.as_ref().is_none_or(|running| running.model != model.hash) {
             self.switch(model)?;
         }
-        let (_, mut reducer) = self.running.expect("just put there");
+        let mut reducer = self.running.expect("just put there").reducer;
         // What changed so far is in the store; from here on changes are told.
         reducer.changes()?;
         Ok(reducer)

@@ -226,7 +226,8 @@ impl<T: Clone> Worker<T> {
         let chain = batch.chain().clone();
         // I9: once a batch, since it costs what changed.
         let check = if replica.compared { replica.check(&self.config) } else { None };
-        let (append, commit) = batch.finish(&self.config.stream, log, check);
+        let overdue = replica.overdue();
+        let (append, commit) = batch.finish(&self.config.stream, log, overdue, check);
         if planted::is(Bug::ToldBeforeCommit) {
             self.outputs.push_back(Output::Publish(Arc::clone(&commit)));
         }
@@ -377,12 +378,12 @@ impl<T: Clone> Worker<T> {
 
     fn keep_snapshot(&mut self, every: u64) {
         let Phase::Ready(replica) = &mut self.phase else { return };
-        if replica.since_snapshot < every {
+        if !replica.is_due(every) {
             return;
         }
         match replica.state() {
             Ok(state) => {
-                replica.since_snapshot = 0;
+                replica.snapshot_kept();
                 self.outputs.push_back(Output::Keep(Snapshot {
                     seq: replica.seq,
                     model: self.config.model.hash.clone(),

@@ -225,6 +225,10 @@ impl Reducer for Running {
         Ok(())
     }
 
+    fn migrate(&mut self, state: &str, _: u32) -> Result<(), ReducerError> {
+        self.load(Some(state))
+    }
+
     fn upcast(&mut self, _: Step<'_>, _: u32) -> Result<Upcast, ReducerError> {
         Ok(Upcast::Same)
     }

@@ -123,7 +123,7 @@ fn led_on(page: &mut Page, chance: &mut Chance<'_>) {
         page.disk.events.push(StoredEvent { seq: Seq(seq), action: Value::Action(7) });
         // Other events, another chain: equal cursors mean equal histories.
         let chain = Chain(format!("{log}:{seq}, led"));
-        page.disk.cursor = Some(Cursor { log, seq: Seq(seq), chain });
+        page.disk.cursor = Some(Cursor { log, seq: Seq(seq), chain, schema: None });
     }
 }
 

@@ -47,6 +47,10 @@ impl Reducer for TimedReducer {
         self.reducer.load(state)
     }
 
+    fn migrate(&mut self, state: &str, schema: u32) -> Result<(), ReducerError> {
+        self.reducer.migrate(state, schema)
+    }
+
     fn upcast(&mut self, step: Step<'_>, schema: u32) -> Result<Upcast, ReducerError> {
         self.reducer.upcast(step, schema)
     }

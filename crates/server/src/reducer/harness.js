@@ -202,7 +202,7 @@
 
   return (model, name) => {
     const reducer = model.default
-    const { validate, records, upcast, authorize } = model
+    const { validate, records, upcast, migrate, authorize } = model
     let state
     let next // what the records are after the last decision
     let shown // what they were at the last call of changes()
@@ -260,6 +260,18 @@
       },
       load(json) {
         const loaded = parse(json)
+        take(loaded, recordsOf(loaded))
+        showAll()
+      },
+      // A state of an older schema. It is nobody's action: always the same dice, at time 0.
+      migrate(json, schema, at, s0, s1, s2, s3) {
+        surround(at, s0, s1, s2, s3)
+        const older = parse(json)
+        const made = typeof migrate === 'function' ? migrate(older, schema) : older
+        const wrong = notJson(undefined, made, 0)
+        if (wrong !== undefined) throw new TypeError(`\`migrate(state, schema)\` must give JSON: state${wrong}`)
+        // As it will be read again: what is undefined is absent.
+        const loaded = parse(stringify(made))
         take(loaded, recordsOf(loaded))
         showAll()
       },

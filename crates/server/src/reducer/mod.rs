@@ -93,6 +93,12 @@ pub trait Reducer: fmt::Debug {
     /// [`ReducerError`].
     fn load(&mut self, state: Option<&str>) -> Result<(), ReducerError>;
 
+    /// Takes this state of an older schema, brought up to date.
+    ///
+    /// # Errors
+    /// [`ReducerError`].
+    fn migrate(&mut self, state: &str, schema: u32) -> Result<(), ReducerError>;
+
     /// Brings an action of an older schema up to date.
     ///
     /// # Errors

@@ -67,6 +67,15 @@ impl<M: Model> Reducer for NativeReducer<M> {
         Ok(())
     }
 
+    fn migrate(&mut self, state: &str, schema: u32) -> Result<(), ReducerError> {
+        let failed = |reason| ReducerError::Engine { what: "migrate a state", reason };
+        let older = serde_json::from_str(state).map_err(|error| failed(error.to_string()))?;
+        let migrated = caught(|| M::migrate(older, schema)).and_then(|made| made);
+        let migrated = migrated.map_err(|reason| failed(shortened(reason)))?;
+        self.state = guarded("migrate a state", || serde_json::from_value(migrated))?;
+        Ok(())
+    }
+
     fn upcast(&mut self, step: Step<'_>, schema: u32) -> Result<Upcast, ReducerError> {
         let Ok(before) = serde_json::from_str::<Value>(step.action) else {
             return Ok(Upcast::Same);

@@ -57,6 +57,8 @@ impl QuickJs {
 struct QuickJsReducer {
     calls: Calls,
     schema: u32,
+    /// What dice begin with where no action is at work.
+    seed: [u32; 4],
     authorizes: bool,
     budget: Rc<Budget>,
     // Dropped after the functions that live in it.
@@ -69,6 +71,7 @@ struct Calls {
     init: Call,
     upcast: Call,
     load: Call,
+    migrate: Call,
     decide: Call,
     fold: Call,
     changes: Call,
@@ -119,14 +122,15 @@ impl QuickJsReducer {
         let context = Context::full(&runtime).map_err(|e| engine("make a context", &e))?;
         allow(&runtime, &budget, Allowance::Load);
         let (calls, schema, authorizes) = context.with(|ctx| load_model(&ctx, model, name))?;
-        let reducer = Self { calls, schema, authorizes, budget, context, runtime };
-        reducer.initial(&model.name, name)?;
+        let seed = super::seed(&format!("{}/{name}", model.name), "", 0);
+        let reducer = Self { calls, schema, seed, authorizes, budget, context, runtime };
+        reducer.initial(&model.name)?;
         Ok(reducer)
     }
 
     /// The initial state, always with the same dice and at time 0: it is nobody's action.
-    fn initial(&self, model: &str, name: &str) -> Result<(), ReducerError> {
-        let [a, b, c, d] = super::seed(&format!("{model}/{name}"), "", 0);
+    fn initial(&self, model: &str) -> Result<(), ReducerError> {
+        let [a, b, c, d] = self.seed;
         allow(&self.runtime, &self.budget, Allowance::Load);
         let call = self.calls.init.clone();
         self.context
@@ -196,6 +200,13 @@ impl Reducer for QuickJsReducer {
         let Some(state) = state else { return Ok(()) };
         let loaded = self.call(&self.calls.load, (state,), Allowance::Fold);
         loaded.map(drop).map_err(|reason| self.failed("load a state", reason))
+    }
+
+    fn migrate(&mut self, state: &str, schema: u32) -> Result<(), ReducerError> {
+        let [a, b, c, d] = self.seed;
+        let migrated =
+            self.call(&self.calls.migrate, (state, schema, 0, a, b, c, d), Allowance::Fold);
+        migrated.map(drop).map_err(|reason| self.failed("migrate a state", reason))
     }
 
     fn upcast(&mut self, step: Step<'_>, schema: u32) -> Result<Upcast, ReducerError> {
@@ -413,6 +424,7 @@ fn surround<'js>(
         init: call("init")?,
         upcast: call("upcast")?,
         load: call("load")?,
+        migrate: call("migrate")?,
         decide: call("decide")?,
         fold: call("fold")?,
         changes: call("changes")?,

@@ -194,19 +194,22 @@ impl Batch {
         &self.chain
     }
 
-    /// The append, and what is told once it is durable.
+    /// The append, and what is told once it is durable. `overdue`: records that change beside those of the events.
     pub(super) fn finish(
         self,
         stream: &StreamId,
         log: LogId,
+        overdue: Vec<Change>,
         check: Option<Check>,
     ) -> (Append, Arc<Commit>) {
+        let mut records = BTreeMap::from_iter(overdue);
+        records.extend(self.records);
         let append = Append {
             stream: stream.clone(),
             log: log.clone(),
             after: self.after,
             events: self.events.iter().map(|decided| decided.event.clone()).collect(),
-            records: self.records.into_iter().collect(),
+            records: records.into_iter().collect(),
         };
         let mut commit = Commit::new(stream.clone(), log, self.after, self.events);
         commit.check = check;

@@ -12,7 +12,7 @@ use super::batch::Broken;
 use crate::fold::{FoldError, Folded, fold};
 use crate::limits::Limits;
 use crate::log::{Derived, Head, ReadError, Snapshot};
-use crate::reducer::Reducer;
+use crate::reducer::{Change, Reducer};
 
 /// The stream as of its last commit, or ahead of it by the batch under way.
 #[derive(Debug)]
@@ -23,7 +23,11 @@ pub(super) struct Replica {
     pub(super) reducer: Box<dyn Reducer>,
     /// Last numbers of clients that were asked for; the log knows the others.
     pub(super) clients: BTreeMap<ClientId, N>,
-    pub(super) since_snapshot: u64,
+    since_snapshot: u64,
+    /// No event of this model's schema is there yet. Until there is one the stream may go back to the older model.
+    migrated: bool,
+    /// Records that an older model left otherwise than this one has them, for the next append.
+    overdue: Vec<Change>,
     /// The state's text at a place, for the many that join at once.
     text: Option<(Seq, Arc<str>)>,
     /// Twins have joined: their commits carry checksums, which others have no use for.
@@ -36,7 +40,12 @@ impl Replica {
         let Config { stream, model, log, engine, .. } = config;
         let head = log.head(stream)?;
         let until = head.as_ref().map_or(Seq(0), |head| head.seq);
-        let Folded { reducer, since_snapshot } = fold(&**log, &**engine, stream, model, until)?;
+        let folded = fold(&**log, &**engine, stream, model, until)?;
+        let Folded { mut reducer, since_snapshot, taken_over } = folded;
+        let overdue = match taken_over {
+            Some(_) => overdue(log.records(stream)?, reducer.records()?),
+            None => Vec::new(),
+        };
         Ok(Self {
             seq: until,
             chain: head.as_ref().map(|head| head.chain.clone()).unwrap_or_default(),
@@ -44,6 +53,8 @@ impl Replica {
             reducer,
             clients: BTreeMap::new(),
             since_snapshot,
+            migrated: taken_over.is_some_and(|over| over.migrated),
+            overdue,
             text: None,
             compared: false,
         })
@@ -52,7 +63,9 @@ impl Replica {
     /// Makes records anew where the log owes some (I8).
     pub(super) fn mend_records(&mut self, config: &Config) -> Result<(), Broken> {
         let Config { stream, model, log, .. } = config;
-        let Some(id) = self.log.clone().filter(|_| self.seq > Seq(0)) else { return Ok(()) };
+        // Those of a migrated state come with the next append.
+        let owes = self.seq > Seq(0) && !self.migrated;
+        let Some(id) = self.log.clone().filter(|_| owes) else { return Ok(()) };
         if !log.owes_records(stream)? {
             return Ok(());
         }
@@ -69,9 +82,25 @@ impl Replica {
         self.chain = head.chain;
         self.log = Some(head.log);
         self.since_snapshot += events as u64;
+        self.migrated = false;
         if self.clients.len() > clients_cached {
             self.clients.clear();
         }
+    }
+
+    /// The records that the next append brings up to date beside its own.
+    pub(super) fn overdue(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.overdue)
+    }
+
+    /// Whether a snapshot is due after so many events. One of a migrated state waits for the first event
+    /// of its schema: an older model could not go on from it.
+    pub(super) fn is_due(&self, every: u64) -> bool {
+        self.since_snapshot >= every && !self.migrated
+    }
+
+    pub(super) fn snapshot_kept(&mut self) {
+        self.since_snapshot = 0;
     }
 
     /// A client's last number that has a verdict, or a place in the batch under way.
@@ -92,7 +121,10 @@ impl Replica {
             None => self.seq == Seq(0) && !join.empty_too,
         };
         let after = join.cursor.as_ref().map_or(Seq(0), |cursor| cursor.seq);
-        let missing = if held && self.seq.0 - after.0 <= config.limits.catch_up_events {
+        // What an older app folded is not what the migrated state is: it takes that.
+        let is_older = join.cursor.as_ref().is_some_and(|cursor| cursor.schema.is_some());
+        let missing = if held && !is_older && self.seq.0 - after.0 <= config.limits.catch_up_events
+        {
             Missing::Events(self.page(config, after)?)
         } else {
             let (seq, chain) = (self.seq, self.chain.clone());
@@ -166,4 +198,17 @@ impl Replica {
         self.text = Some((self.seq, Arc::clone(&text)));
         Ok(text)
     }
+}
+
+/// What makes the stored records those that are.
+fn overdue(stored: Vec<(String, String)>, are: Vec<(String, String)>) -> Vec<Change> {
+    let mut stored = BTreeMap::from_iter(stored);
+    let mut changes = Vec::new();
+    for (key, record) in are {
+        if stored.remove(&key).as_ref() != Some(&record) {
+            changes.push((key, Some(record)));
+        }
+    }
+    changes.extend(stored.into_keys().map(|key| (key, None)));
+    changes
 }

@@ -380,7 +380,12 @@ fn cursors() {
     world.push("a", "c:1 add, c:2 add").written().said.clear();
     world.ask("a", join(None)).expect(&["subscribe a", "a <- head 2 reset false state 2"]);
     let event = &world.log.read(&stream(), Seq(0), ALL).expect("it reads")[0];
-    let held = Cursor { log: LogId("L".to_owned()), seq: Seq(1), chain: event.chain.clone() };
+    let held = Cursor {
+        log: LogId("L".to_owned()),
+        seq: Seq(1),
+        chain: event.chain.clone(),
+        schema: None,
+    };
     world.ask("a", join(Some(held.clone())));
     world.expect(&["subscribe a", "a <- head 2 reset false 1 events"]);
     let beyond = Cursor { seq: Seq(3), ..held.clone() };

@@ -221,7 +221,7 @@ impl<M: Model> Twin<M> {
             Output::Persist(write) => self.store.write(&self.engine, &write)?,
             Output::Compact(cursor) => {
                 let state = self.replica.confirmed_text();
-                self.store.compact(&state, &cursor, self.engine.epoch())?;
+                self.store.compact(&self.engine, &state, &cursor)?;
             }
             Output::Reread => {
                 let stored = self.store.read(&mut self.engine)?;

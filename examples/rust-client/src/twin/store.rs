@@ -65,9 +65,9 @@ impl Store {
     ) -> Result<StoredState<Text>, StoreError> {
         let all = self.connection.transaction()?;
         let (base, cursor, epoch) =
-            all.query_row("SELECT base, log, seq, chain, epoch FROM twin", [], |row| {
+            all.query_row("SELECT base, log, seq, chain, epoch, schema FROM twin", [], |row| {
                 let base = row.get::<_, Option<String>>(0)?.map(Text::from);
-                Ok((base, cursor(row)?, row.get(4)?))
+                Ok((base, cursor(engine, row)?, row.get(4)?))
             })?;
         let events = rows(&all, "SELECT seq, action FROM event ORDER BY seq", |row| {
             Ok(StoredEvent { seq: Seq(row.get(0)?), action: row.get::<_, String>(1)?.into() })
@@ -108,9 +108,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let all = self.connection.transaction()?;
         if let Some(state) = &write.state {
-            stand(&all, state, write.cursor.as_ref(), engine.epoch())?;
+            stand(&all, engine, state, write.cursor.as_ref())?;
         } else if let Some(cursor) = &write.cursor {
-            move_to(&all, cursor)?;
+            move_to(&all, engine, cursor)?;
         }
         for event in &write.events {
             all.prepare_cached("INSERT INTO event (seq, action) VALUES (?1, ?2)")?
@@ -135,12 +135,12 @@ impl Store {
     /// The state takes the place of the events that led to it.
     pub(crate) fn compact(
         &mut self,
+        engine: &Engine<Text>,
         state: &Text,
         cursor: &Cursor,
-        epoch: u64,
     ) -> Result<(), StoreError> {
         let all = self.connection.transaction()?;
-        stand(&all, state, Some(cursor), epoch)?;
+        stand(&all, engine, state, Some(cursor))?;
         Ok(all.commit()?)
     }
 }
@@ -153,11 +153,12 @@ fn rows<T>(
     all.prepare_cached(sql)?.query_map([], row)?.collect()
 }
 
-fn cursor(row: &Row<'_>) -> rusqlite::Result<Option<Cursor>> {
+fn cursor(engine: &Engine<Text>, row: &Row<'_>) -> rusqlite::Result<Option<Cursor>> {
     let log: Option<String> = row.get("log")?;
     let Some(log) = log else { return Ok(None) };
     let (seq, chain) = (Seq(row.get("seq")?), Chain(row.get("chain")?));
-    Ok(Some(Cursor { log: LogId(log), seq, chain }))
+    let schema = Some(row.get("schema")?).filter(|schema| *schema != engine.schema());
+    Ok(Some(Cursor { log: LogId(log), seq, chain, schema }))
 }
 
 fn entry(engine: &mut Engine<Text>, row: &Row<'_>) -> rusqlite::Result<Entry<Text>> {
@@ -194,30 +195,30 @@ fn remove(all: &Transaction<'_>, engine: &Engine<Text>, id: Id) -> rusqlite::Res
 /// that these numbers will not come again.
 fn stand(
     all: &Transaction<'_>,
+    engine: &Engine<Text>,
     state: &Text,
     cursor: Option<&Cursor>,
-    epoch: u64,
 ) -> rusqlite::Result<()> {
     let before: u64 = all.query_row("SELECT epoch FROM twin", [], |row| row.get(0))?;
-    if before != epoch {
+    if before != engine.epoch() {
         all.execute("UPDATE client SET passed = max(passed, settled), settled = 0", [])?;
     }
     all.execute("DELETE FROM event", [])?;
     let log = cursor.map(|cursor| cursor.log.as_str());
     let (seq, chain) = (cursor.map(|c| c.seq.0), cursor.map(|c| c.chain.as_str()));
+    let schema = cursor.and_then(|cursor| cursor.schema).unwrap_or_else(|| engine.schema());
     all.execute(
-        "UPDATE twin SET base = ?1, log = ?2, seq = ?3, chain = ?4, epoch = ?5",
-        params![state.as_str(), log, seq, chain, epoch],
+        "UPDATE twin SET base = ?1, log = ?2, seq = ?3, chain = ?4, epoch = ?5, schema = ?6",
+        params![state.as_str(), log, seq, chain, engine.epoch(), schema],
     )?;
     Ok(())
 }
 
-fn move_to(all: &Transaction<'_>, Cursor { log, seq, chain }: &Cursor) -> rusqlite::Result<()> {
-    all.prepare_cached("UPDATE twin SET log = ?1, seq = ?2, chain = ?3")?.execute(params![
-        log.as_str(),
-        seq.0,
-        chain.as_str()
-    ])?;
+fn move_to(all: &Transaction<'_>, engine: &Engine<Text>, cursor: &Cursor) -> rusqlite::Result<()> {
+    let Cursor { log, seq, chain, schema } = cursor;
+    let schema = schema.unwrap_or_else(|| engine.schema());
+    all.prepare_cached("UPDATE twin SET log = ?1, seq = ?2, chain = ?3, schema = ?4")?
+        .execute(params![log.as_str(), seq.0, chain.as_str(), schema])?;
     Ok(())
 }
 
@@ -236,7 +237,8 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS twin (
   one INTEGER PRIMARY KEY CHECK (one = 1), stream TEXT NOT NULL,
-  base TEXT, log TEXT, seq INTEGER, chain TEXT, epoch INTEGER NOT NULL DEFAULT 0
+  base TEXT, log TEXT, seq INTEGER, chain TEXT, epoch INTEGER NOT NULL DEFAULT 0,
+  schema INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, action TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS client (
