@@ -285,7 +285,7 @@ impl<'a> Fold<'a> {
     /// Whether the state is another model's, where there is one.
     fn taken_over(&self, model: &StoredModel) -> Result<Option<TakenOver>, FoldError> {
         let running = self.running.as_ref().map(|running| &running.model);
-        let before = running.or(self.state.as_ref().map(|before| &before.model));
+        let before = running.or_else(|| self.state.as_ref().map(|before| &before.model));
         let Some(before) = before.filter(|before| **before != model.hash) else { return Ok(None) };
         Ok(Some(TakenOver { migrated: self.known(before)?.schema < model.schema }))
     }

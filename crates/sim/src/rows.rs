@@ -140,7 +140,7 @@ impl Change {
             epoch: engine.epoch(),
             behind: write.behind.clone(),
             events: write.events.clone(),
-            cursor: write.cursor.clone(),
+            cursor: write.cursor.as_ref().map(|cursor| signed(engine, cursor)),
             ..Self::default()
         };
         for id in &write.removed {
@@ -167,12 +167,12 @@ impl Change {
     }
 
     /// A state in place of the events that led to it.
-    pub(crate) fn stands(&mut self, state: State, cursor: Option<&Cursor>, epoch: u64) {
+    pub(crate) fn stands(&mut self, engine: &Engine<Item>, state: State, cursor: Option<&Cursor>) {
         self.state = Some(state);
-        self.epoch = epoch;
+        self.epoch = engine.epoch();
         self.compacts = true;
         self.behind = cursor.cloned();
-        self.cursor = cursor.cloned();
+        self.cursor = cursor.map(|cursor| signed(engine, cursor));
     }
 
     /// Takes in another change that comes after, and is not about the log.
@@ -296,6 +296,7 @@ impl Stored {
 
     /// As the engine takes it.
     pub(crate) fn to_state(&self, engine: &mut Engine<Item>) -> StoredState<Item> {
+        let own = engine.schema();
         let mut numbers = |of: fn(&LogRow) -> &BTreeMap<ClientId, N>| {
             let numbers = self.log.iter().flat_map(of);
             let id = |(client, n): (&ClientId, &N)| (engine.add_client(client.as_str()), *n);
@@ -304,13 +305,22 @@ impl Stored {
         StoredState {
             base: self.state.as_ref().map(|(state, _)| Item::State(*state)),
             events: self.events.clone(),
-            cursor: self.cursor().cloned(),
+            cursor: self.cursor().cloned().map(|mut cursor| {
+                cursor.schema = cursor.schema.filter(|schema| *schema != own);
+                cursor
+            }),
             epoch: self.log.as_ref().map_or(0, |log| log.epoch),
             settled: numbers(|log| &log.settled),
             passed: numbers(|log| &log.passed),
             entries: to_entries(&self.rows, engine),
         }
     }
+}
+
+/// A cursor with the schema of the app that folded the state up to there.
+fn signed(engine: &Engine<Item>, cursor: &Cursor) -> Cursor {
+    let schema = cursor.schema.unwrap_or_else(|| engine.schema());
+    Cursor { schema: Some(schema), ..cursor.clone() }
 }
 
 /// Rows as entries, of clients that the engine knows from now on.

@@ -503,7 +503,7 @@ impl Tab {
         let entries = engine.pending().map(|(entry, _)| entry).filter(carried);
         let mut change = Change::put(entries.map(|entry| Row::of(engine, entry)).collect());
         if engine.leads() && engine.has_state() {
-            change.stands(self.replica.confirmed, engine.cursor(), engine.epoch());
+            change.stands(engine, self.replica.confirmed, engine.cursor());
         }
         change
     }
@@ -586,7 +586,7 @@ impl Tab {
             }
             Output::Compact(cursor) => {
                 let mut change = Change::default();
-                change.stands(self.replica.confirmed, Some(&cursor), self.engine.epoch());
+                change.stands(&self.engine, self.replica.confirmed, Some(&cursor));
                 self.write(w, change);
             }
             Output::Reread => self.reread(w),
