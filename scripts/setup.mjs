@@ -4,6 +4,7 @@ import { browser } from './setup/browser.mjs'
 import { checkNode } from './setup/node.mjs'
 import { node22 } from './setup/node22.mjs'
 import { nodePackages } from './setup/packages.mjs'
+import { postgres } from './setup/postgres.mjs'
 import { dynoxide, wasmBindgen, wasmPack, wasmTarget } from './setup/rust.mjs'
 
 /** What a build needs. */
@@ -18,6 +19,7 @@ export async function setup() {
 export async function setupTests() {
   await setup()
   await browser()
+  await postgres()
   await node22()
   await wasmPack()
   await dynoxide()

@@ -104,6 +104,18 @@ pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
 /// Called once with the outcome of an append, on any thread, and not before it is durable.
 pub type Done = Box<dyn FnOnce(Result<Head, AppendError>) + Send>;
 
+/// What a log with several writers says of another's appends. Only a hint: the stored head counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// That stream has reached this place.
+    Moved(StreamId, Seq),
+    /// Any stream may have moved: look.
+    Look,
+}
+
+/// Called with each hint, on any thread; it must not wait.
+pub type Told = Box<dyn Fn(Hint) + Send + Sync>;
+
 /// How much one read may give: at least one event where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -287,6 +299,29 @@ pub trait Log: Send + Sync + fmt::Debug {
     fn probe(&self) -> Result<(), WriteError> {
         let tried = self.streams(None, 1);
         tried.map(drop).map_err(|error| WriteError { what: "anything", source: error.into() })
+    }
+
+    /// Whether others may append as well, so that what was read last may not be the newest.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The heads of those of the streams that have events, in any order.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn heads(&self, streams: &[StreamId]) -> Result<Vec<(StreamId, Seq)>, ReadError> {
+        let head = |stream: &StreamId| {
+            let head = self.head(stream)?;
+            Ok(head.map(|head| (stream.clone(), head.seq)))
+        };
+        streams.iter().filter_map(|stream| head(stream).transpose()).collect()
+    }
+
+    /// From here on hints of others' appends are told; where nobody else appends, none. Called
+    /// once. Hints may be lost, so [`Hint::Look`] is told every few seconds.
+    fn watch(&self, told: Told) {
+        drop(told);
     }
 
     /// Ends all writing: what was handed over is written, what comes later fails.
