@@ -1,6 +1,5 @@
 /** Chromium and its driver: found, or installed where the system's package manager can give them. */
 import { existsSync } from 'node:fs'
-
 import { Failure } from '../lib/run.mjs'
 import { say, step } from '../lib/step.mjs'
 import { aptInstaller, which } from './apt.mjs'
