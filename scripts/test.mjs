@@ -10,6 +10,7 @@ import { oneByOne } from './lib/one-by-one.mjs'
 import { runParts } from './lib/parts.mjs'
 import { Failure, main, run } from './lib/run.mjs'
 import { findBrowser } from './setup/browser.mjs'
+import { CFN_LINT, CFN_PYTHON, cfnLint } from './setup/cfn-lint.mjs'
 import { findNode22 } from './setup/node22.mjs'
 import { setupTests } from './setup.mjs'
 
@@ -23,6 +24,7 @@ const PARTS = [
   { name: 'clippy', run: clippy },
   { name: 'rust', run: () => cargo('test', ...locked) },
   { name: 'sim', run: () => cargo('test', '--profile', 'sim', '-p', 'sim', '--features', 'planted', ...locked) },
+  { name: 'templates', run: templates },
   { name: 'aws', needs: ['setup'], run: aws },
   { name: 'wasm', needs: ['setup'], run: wasmTests },
   { name: 'build', needs: ['setup'], run: build },
@@ -55,6 +57,12 @@ async function clippy() {
   await cargo('clippy', '--all-targets', ...locked, '--', '-D', 'warnings')
   await cargo('clippy', '-p', 'sim', '--features', 'planted', '--all-targets', ...locked, '--', '-D', 'warnings')
   await cargo('clippy', '-p', 'twinstore-web', '--target', 'wasm32-unknown-unknown', '--all-targets', ...locked, '--', '-D', 'warnings')
+}
+
+/** The templates for AWS, by cfn-lint and by what they must say. */
+async function templates() {
+  await cfnLint()
+  await unitTests('tests/aws', { CFN_LINT, CFN_PYTHON })
 }
 
 /** What compiles the AWS SDK, which the other parts are spared; against an emulator, or what TWINSTORE_DYNAMODB names. */

@@ -70,6 +70,9 @@ fn what_gathers_is_stored_and_told_together() {
         (counts(&alone, Topology::Pipeline), counts(&gathered, Topology::Pipeline));
     assert_eq!(alone_counts.messages_out, 10 * gathered_counts.messages_out);
     assert_eq!(gathered_counts.invocations, 10_000 + 2 * 1_000);
+    // Ten messages in the inbox; a pack of 3,760 bytes, the client, the head and 10 records.
+    let written = 1_000 * (10 + 8 + 4 + 20);
+    assert_eq!(gathered_counts.write_units, written + (50 + 48) * 20);
     assert!(dollars(&gathered, Topology::Pipeline) < dollars(&alone, Topology::Pipeline) / 3.0);
 }
 
