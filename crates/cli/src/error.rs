@@ -11,7 +11,7 @@ use twinstore_cost::{BadPrices, BadRun};
 use twinstore_export::ExportError;
 use twinstore_protocol::StreamIdError;
 use twinstore_server::analysis::{CountError, DiffError, FilterError, PastError};
-use twinstore_server::audit::{AuditError, RebuildError};
+use twinstore_server::audit::{AuditError, CompactError, RebuildError};
 use twinstore_server::auth::MintError;
 use twinstore_server::fold::FoldError;
 use twinstore_server::log::{OpenError, ReadError, WriteError};
@@ -96,6 +96,8 @@ pub(crate) enum CliError {
     Exists { path: PathBuf },
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
+    #[error(transparent)]
+    Compact(#[from] CompactError),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
@@ -204,6 +206,7 @@ impl CliError {
             | Self::Stopped
             | Self::Problems { .. }
             | Self::Rebuild(_)
+            | Self::Compact(_)
             | Self::Write(_)
             | Self::Export(_)
             | Self::Diff(_)

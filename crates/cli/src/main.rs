@@ -3,6 +3,7 @@
 
 mod backup;
 mod check;
+mod compact;
 mod config;
 mod cost;
 mod error;
@@ -51,6 +52,8 @@ enum Command {
     Export(export::Export),
     /// Look whether the store is whole.
     Check(check::Check),
+    /// Put a state in the place of a stream's oldest events.
+    Compact(compact::Compact),
     /// Make records, clients' numbers and snapshots anew from the events.
     Rebuild(rebuild::Rebuild),
     /// Write the store as it is now into a file of its own.
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Stats(stats) => stats.run(),
         Command::Export(export) => export.run(),
         Command::Check(check) => check.run(),
+        Command::Compact(compact) => compact.run(),
         Command::Rebuild(rebuild) => rebuild.run(),
         Command::Backup(backup) => backup.run(),
     };

@@ -223,14 +223,19 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// The records that the state makes, by the model at work; none before the first event.
+    /// The records that the state makes, by the model that made it; none before the first event.
     pub(crate) fn records(&mut self) -> Result<Option<Vec<(String, String)>>, FoldError> {
+        if let Some(before) = &self.state {
+            let model = self.known(&before.model)?;
+            self.switch(&model)?;
+        }
         Ok(self.running.as_mut().map(|running| running.reducer.records()).transpose()?)
     }
 
-    /// The hash of the model at work.
+    /// The hash of the model that made the state; none before the first event.
     pub(crate) fn model(&self) -> Option<String> {
-        self.running.as_ref().map(|running| running.model.clone())
+        let running = self.running.as_ref().map(|running| &running.model);
+        running.or_else(|| self.state.as_ref().map(|before| &before.model)).cloned()
     }
 
     fn hole(&self, to: u64) -> FoldError {
@@ -284,10 +289,10 @@ impl<'a> Fold<'a> {
 
     /// Whether the state is another model's, where there is one.
     fn taken_over(&self, model: &StoredModel) -> Result<Option<TakenOver>, FoldError> {
-        let running = self.running.as_ref().map(|running| &running.model);
-        let before = running.or_else(|| self.state.as_ref().map(|before| &before.model));
-        let Some(before) = before.filter(|before| **before != model.hash) else { return Ok(None) };
-        Ok(Some(TakenOver { migrated: self.known(before)?.schema < model.schema }))
+        let Some(before) = self.model().filter(|before| *before != model.hash) else {
+            return Ok(None);
+        };
+        Ok(Some(TakenOver { migrated: self.known(&before)?.schema < model.schema }))
     }
 
     fn finish(mut self, model: &StoredModel) -> Result<Box<dyn Reducer>, FoldError> {

@@ -3,8 +3,9 @@
 //! One pass over the events, from the first one on: the chain over each, the numbers of its clients,
 //! the fold with the model of each; then the head, the clients, the snapshots and the records are
 //! compared with what came out. Only reads; beside a running server it is about the head as it was.
-//! Not here: making anew what is wrong (`rebuild.rs`).
+//! Not here: making anew what is wrong (`rebuild.rs`), letting go of old events (`compact.rs`).
 
+mod compact;
 mod problem;
 mod rebuild;
 mod walk;
@@ -19,6 +20,7 @@ use crate::limits;
 use crate::log::{Head, Log, ReadError};
 use crate::reducer::ReducerEngine;
 
+pub use compact::{CompactError, Compacted, Keep, compact, next_base};
 pub use problem::{Differs, Problem};
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
 

@@ -7,7 +7,9 @@ use std::sync::mpsc::channel;
 
 use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId};
 
-use super::{Append, AppendError, Derived, Head, Log, Page, Snapshot, StoredModel};
+use super::{
+    Append, AppendError, Base, Compaction, Derived, Head, Log, Page, Snapshot, StoredModel, Verdict,
+};
 use crate::event::{Parts, StoredEvent};
 
 /// Runs all checks, each on a new log.
@@ -25,6 +27,7 @@ pub fn check(new: &dyn Fn() -> Box<dyn Log>) {
     records_follow_the_log(&*new());
     snapshots_are_found_by_place(&*new());
     what_events_make_is_replaced(&*new());
+    a_base_takes_the_place_of_events(&*new());
     models_are_kept(&*new());
     one_of_many_racing_appends_wins(&*new());
     nothing_is_written_once_closed(&*new());
@@ -266,6 +269,72 @@ fn what_events_make_is_replaced(log: &dyn Log) {
     assert_eq!(log.snapshot(&sample.stream, Seq(1)).unwrap(), None);
     assert_eq!(log.last_n(&sample.stream, &sample.client).unwrap(), N(6));
     assert_eq!(log.last_n(&other.stream, &other.client).unwrap(), N(2));
+}
+
+fn a_base_takes_the_place_of_events(log: &dyn Log) {
+    let sample = Sample::new("m/x");
+    if !log.compacts() {
+        return;
+    }
+    // Events 3 and 6 are rejections, of the numbers 5 to 6 and 11 to 12.
+    append(log, sample.append(8)).unwrap();
+    let (stream, client) = (&sample.stream, &sample.client);
+    let chains: Vec<_> = (0..=9).map(|seq| log.chain(stream, Seq(seq)).unwrap()).collect();
+    let verdicts = |n| log.verdict(stream, client, N(n)).unwrap();
+    let rejected = [verdicts(5), verdicts(12)];
+    assert_eq!(log.base(stream).unwrap(), None);
+    let snapshot = |seq| Snapshot { seq: Seq(seq), model: "h".to_owned(), state: format!("{seq}") };
+    let to = |seq| Compaction {
+        head: log.head(stream).unwrap().unwrap(),
+        base: snapshot(seq),
+        forget: Vec::new(),
+    };
+    let stale = to(5);
+    append(log, sample.append_after(8, 1)).unwrap();
+    let rows = log.rejections(stream, client, N(0), 9).unwrap();
+    assert!(log.compact(stream, stale).is_err(), "the head has moved");
+    assert!(log.compact(stream, to(10)).is_err(), "there is no such event");
+    assert_eq!(log.read(stream, Seq(0), ALL).unwrap().len(), 9);
+    log.put_snapshot(stream, snapshot(2));
+
+    assert_eq!(log.compact(stream, to(5)).unwrap(), 5);
+    let chain = chains[5].clone().unwrap();
+    assert_eq!(log.base(stream).unwrap(), Some(Base { seq: Seq(5), chain: chain.clone() }));
+    let left: Vec<_> = log.read(stream, Seq(0), ALL).unwrap().iter().map(|e| e.seq.0).collect();
+    assert_eq!(left, [6, 7, 8, 9]);
+    assert_eq!(log.read(stream, Seq(7), ALL).unwrap().len(), 2);
+    assert_eq!(log.chain(stream, Seq(5)).unwrap(), Some(chain));
+    assert_eq!(log.chain(stream, Seq(4)).unwrap(), None);
+    assert_eq!(log.chain(stream, Seq(8)).unwrap(), chains[8]);
+    assert_eq!(log.snapshot(stream, Seq(4)).unwrap(), None);
+    assert_eq!(log.snapshot(stream, Seq(6)).unwrap(), Some(snapshot(5)));
+    // Numbers and rejections are known as before; of the others that they were accepted.
+    assert_eq!(log.last_n(stream, client).unwrap(), N(18));
+    assert_eq!([verdicts(5), verdicts(12)], rejected);
+    assert_eq!(log.rejections(stream, client, N(0), 2).unwrap(), rows[1..]);
+    assert_eq!(log.rejections(stream, client, N(0), 9).unwrap(), rows);
+    assert_eq!(verdicts(2), Some(Verdict { n: N(2), seq: Seq(5), error: None }));
+    assert_eq!(verdicts(16).map(|verdict| verdict.seq), Some(Seq(8)));
+    assert_eq!(verdicts(19), None);
+
+    // It goes on, the base's snapshot stays, and it moves again; never back.
+    append(log, sample.append_after(9, 1)).unwrap();
+    for seq in 6..=10 {
+        log.put_snapshot(stream, snapshot(seq));
+    }
+    append(log, sample.append_after(10, 1)).unwrap();
+    assert_eq!(log.snapshot(stream, Seq(5)).unwrap(), Some(snapshot(5)));
+    assert!(log.compact(stream, to(5)).is_err());
+    let forgets = Compaction { forget: vec![client.clone()], ..to(11) };
+    assert_eq!(log.compact(stream, forgets).unwrap(), 6);
+    assert_eq!(log.read(stream, Seq(0), ALL).unwrap(), []);
+    assert_eq!(log.head(stream).unwrap().unwrap().seq, Seq(11));
+    assert_eq!(log.last_n(stream, client).unwrap(), N(22));
+    let reasons = log.rejections(stream, client, N(0), 9).unwrap();
+    assert_eq!(reasons.len(), 3);
+    assert!(reasons.iter().all(|row| row.error.reason.is_empty()), "{reasons:?}");
+    append(log, sample.append_after(11, 1)).unwrap();
+    assert_eq!(log.read(stream, Seq(0), ALL).unwrap().len(), 1);
 }
 
 fn models_are_kept(log: &dyn Log) {

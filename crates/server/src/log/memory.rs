@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
 
 use super::{
-    Append, AppendError, Derived, Done, Head, Log, Page, ReadError, Snapshot, StoredModel, Verdict,
-    WriteError,
+    Append, AppendError, Base, Compaction, Derived, Done, Head, Log, Page, ReadError, Snapshot,
+    StoredModel, Verdict, WriteError,
 };
 use crate::event::StoredEvent;
 use crate::limits;
@@ -29,11 +29,22 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Stream {
     head: Option<Head>,
+    /// The events before these are gone.
+    base: Option<Base>,
     events: Vec<StoredEvent>,
-    /// Places in `events`, by client and number.
-    by_client: BTreeMap<(ClientId, N), usize>,
+    /// Places of events, by client and number.
+    by_client: BTreeMap<(ClientId, N), Seq>,
+    /// What is known of numbers whose events are gone.
+    gone: Gone,
     records: BTreeMap<String, String>,
     snapshots: BTreeMap<Seq, Snapshot>,
+}
+
+/// Verdicts without their events.
+#[derive(Debug, Default)]
+struct Gone {
+    last: BTreeMap<ClientId, N>,
+    rejections: BTreeMap<(ClientId, N), (N, RejectionRow)>,
 }
 
 impl MemoryLog {
@@ -76,9 +87,10 @@ impl Inner {
 impl Stream {
     fn take(&mut self, append: Append) {
         for event in append.events {
-            assert_eq!(event.seq.0, self.events.len() as u64 + 1, "I3: seq is gap-free");
+            let next = self.begin() + self.events.len() as u64 + 1;
+            assert_eq!(event.seq.0, next, "I3: seq is gap-free");
             let key = (event.client.clone(), event.n);
-            let before = self.by_client.insert(key, self.events.len());
+            let before = self.by_client.insert(key, event.seq);
             assert!(before.is_none(), "I5: a number is used once");
             self.events.push(event);
         }
@@ -96,7 +108,73 @@ impl Stream {
         from: N,
     ) -> impl DoubleEndedIterator<Item = &StoredEvent> {
         let range = (client.clone(), from)..=(client.clone(), N(u64::MAX));
-        self.by_client.range(range).map(|(_, place)| &self.events[*place])
+        self.by_client.range(range).filter_map(|(_, seq)| self.after(Seq(seq.0 - 1)).first())
+    }
+
+    /// The last place whose event is gone.
+    fn begin(&self) -> u64 {
+        self.base.as_ref().map_or(0, |base| base.seq.0)
+    }
+
+    /// The events after a place that are there.
+    fn after(&self, seq: Seq) -> &[StoredEvent] {
+        let skipped = usize::try_from(seq.0.saturating_sub(self.begin())).unwrap_or(usize::MAX);
+        self.events.get(skipped..).unwrap_or_default()
+    }
+
+    /// Moves the base; gives how many events are gone.
+    fn compact(&mut self, compaction: Compaction) -> Option<u64> {
+        let Compaction { base, forget, .. } = compaction;
+        let count = usize::try_from(base.seq.0.checked_sub(self.begin())?).ok()?;
+        let chain = self.events.get(count.checked_sub(1)?)?.chain.clone();
+        for event in self.events.drain(..count) {
+            self.by_client.remove(&(event.client.clone(), event.n));
+            self.gone.take(&event);
+        }
+        for (_, (_, row)) in
+            self.gone.rejections.iter_mut().filter(|((client, _), _)| forget.contains(client))
+        {
+            row.error.reason.clear();
+        }
+        self.base = Some(Base { seq: base.seq, chain });
+        self.snapshots.retain(|seq, _| *seq > base.seq);
+        self.snapshots.insert(base.seq, base);
+        Some(count as u64)
+    }
+
+    fn rejections(&self, client: &ClientId, from: N) -> Vec<RejectionRow> {
+        let range = (client.clone(), from)..=(client.clone(), N(u64::MAX));
+        let gone = self.gone.rejections.range(range).map(|(_, (_, row))| row.clone());
+        gone.chain(self.of_client(client, from).filter_map(row)).collect()
+    }
+
+    fn verdict(&self, client: &ClientId, n: N) -> Option<Verdict> {
+        if let Some(event) = self.of_client(client, n).next().filter(|event| event.first_n() <= n) {
+            return Some(Verdict { n: event.n, seq: event.seq, error: event.error.clone() });
+        }
+        if self.gone.last.get(client).is_none_or(|last| n > *last) {
+            return None;
+        }
+        let range = (client.clone(), n)..=(client.clone(), N(u64::MAX));
+        let rejected =
+            self.gone.rejections.range(range).next().filter(|(_, (first, _))| *first <= n);
+        Some(match rejected {
+            Some((_, (_, row))) => {
+                Verdict { n: row.n, seq: row.seq, error: Some(row.error.clone()) }
+            }
+            None => Verdict { n, seq: Seq(self.begin()), error: None },
+        })
+    }
+}
+
+impl Gone {
+    fn take(&mut self, event: &StoredEvent) {
+        let last = self.last.entry(event.client.clone()).or_default();
+        *last = event.n.max(*last);
+        if let Some(row) = row(event) {
+            let key = (event.client.clone(), event.n);
+            self.rejections.insert(key, (event.first_n(), row));
+        }
     }
 }
 
@@ -128,23 +206,21 @@ impl Log for MemoryLog {
         after: Seq,
         page: Page,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        let after = usize::try_from(after.0).unwrap_or(usize::MAX);
-        Ok(self.in_stream(stream, |s| {
-            let events = s.events.get(after..).unwrap_or_default();
-            page.cut(events.iter().cloned())
-        }))
+        Ok(self.in_stream(stream, |s| page.cut(s.after(after).iter().cloned())))
     }
 
     fn chain(&self, stream: &StreamId, seq: Seq) -> Result<Option<Chain>, ReadError> {
-        let place = usize::try_from(seq.0).unwrap_or(usize::MAX).checked_sub(1);
-        Ok(self.in_stream(stream, |s| {
-            place.and_then(|place| s.events.get(place)).map(|event| event.chain.clone())
+        let Some(before) = seq.0.checked_sub(1) else { return Ok(None) };
+        Ok(self.in_stream(stream, |s| match &s.base {
+            Some(base) if base.seq >= seq => (base.seq == seq).then(|| base.chain.clone()),
+            _ => s.after(Seq(before)).first().map(|event| event.chain.clone()),
         }))
     }
 
     fn last_n(&self, stream: &StreamId, client: &ClientId) -> Result<N, ReadError> {
         Ok(self.in_stream(stream, |s| {
-            s.of_client(client, N(0)).next_back().map(|event| event.n).unwrap_or_default()
+            let last = s.of_client(client, N(0)).next_back().map(|event| event.n);
+            last.or_else(|| s.gone.last.get(client).copied()).unwrap_or_default()
         }))
     }
 
@@ -155,10 +231,8 @@ impl Log for MemoryLog {
         from: N,
         limit: usize,
     ) -> Result<Vec<RejectionRow>, ReadError> {
-        let mut rows = self.in_stream(stream, |s| {
-            s.of_client(client, from).rev().filter_map(row).take(limit).collect::<Vec<_>>()
-        });
-        rows.reverse();
+        let mut rows = self.in_stream(stream, |s| s.rejections(client, from));
+        rows.drain(..rows.len().saturating_sub(limit));
         Ok(rows)
     }
 
@@ -168,10 +242,7 @@ impl Log for MemoryLog {
         client: &ClientId,
         n: N,
     ) -> Result<Option<Verdict>, ReadError> {
-        Ok(self.in_stream(stream, |s| {
-            let event = s.of_client(client, n).next().filter(|event| event.first_n() <= n)?;
-            Some(Verdict { n: event.n, seq: event.seq, error: event.error.clone() })
-        }))
+        Ok(self.in_stream(stream, |s| s.verdict(client, n)))
     }
 
     fn records(&self, stream: &StreamId) -> Result<Vec<(String, String)>, ReadError> {
@@ -186,11 +257,14 @@ impl Log for MemoryLog {
 
     fn put_snapshot(&self, stream: &StreamId, snapshot: Snapshot) {
         let mut inner = self.lock();
-        let snapshots = &mut inner.streams.entry(stream.clone()).or_default().snapshots;
+        let Stream { snapshots, base, .. } = inner.streams.entry(stream.clone()).or_default();
         snapshots.insert(snapshot.seq, snapshot);
+        // What stands in for events that are gone stays.
+        let base = base.as_ref().and_then(|base| snapshots.remove_entry(&base.seq));
         while snapshots.len() > limits::SNAPSHOTS_KEPT as usize {
             snapshots.pop_first();
         }
+        snapshots.extend(base);
     }
 
     fn replace_derived(&self, id: &StreamId, derived: Derived) -> Result<(), WriteError> {
@@ -204,6 +278,24 @@ impl Log for MemoryLog {
         stream.records = derived.records.into_iter().collect();
         stream.snapshots = derived.snapshots.into_iter().map(|s| (s.seq, s)).collect();
         Ok(())
+    }
+
+    fn compacts(&self) -> bool {
+        true
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<Base>, ReadError> {
+        Ok(self.in_stream(stream, |s| s.base.clone()))
+    }
+
+    fn compact(&self, id: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {
+        let mut inner = self.lock();
+        let error = |source: &str| WriteError { what: "a base", source: source.into() };
+        let stream = inner.streams.get_mut(id).ok_or_else(|| error("there is no such stream"))?;
+        if stream.head.as_ref() != Some(&compaction.head) {
+            return Err(error(super::HEAD_MOVED));
+        }
+        stream.compact(compaction).ok_or_else(|| error(super::NO_PLACE))
     }
 
     fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError> {

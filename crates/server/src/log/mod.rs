@@ -98,6 +98,9 @@ pub struct WriteError {
 /// Why [`Log::replace_derived`] wrote nothing.
 pub(crate) const HEAD_MOVED: &str = "the head is another one by now";
 
+/// Why [`Log::compact`] wrote nothing.
+pub(crate) const NO_PLACE: &str = "there is no event at that place";
+
 /// A backend's own error.
 pub type BackendError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -147,6 +150,27 @@ pub struct Derived {
     pub clients: Vec<(ClientId, N)>,
     /// The snapshots.
     pub snapshots: Vec<Snapshot>,
+}
+
+/// Where the events of a compacted stream begin: what is at or below it is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The last event that is gone.
+    pub seq: Seq,
+    /// The chain there.
+    pub chain: Chain,
+}
+
+/// A new base for a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// The head that it was made at.
+    pub head: Head,
+    /// The state that stands in for the events up to its place.
+    pub base: Snapshot,
+    /// Clients whose rejections' reasons are taken out. Where there are any, nothing of what goes is
+    /// left in the store's file either.
+    pub forget: Vec<ClientId>,
 }
 
 /// A model as it was run, kept for as long as its events are.
@@ -278,6 +302,33 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`WriteError`].
     fn replace_derived(&self, stream: &StreamId, derived: Derived) -> Result<(), WriteError>;
+
+    /// Whether it can be compacted.
+    fn compacts(&self) -> bool {
+        false
+    }
+
+    /// Where the stream's events begin, where it was compacted.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn base(&self, stream: &StreamId) -> Result<Option<Base>, ReadError> {
+        let _ = stream;
+        Ok(None)
+    }
+
+    /// Puts a state in the place of the events up to it, in one write. Clients' numbers and the verdicts
+    /// of rejected actions stay; of the accepted ones is known that they were. Where the head is
+    /// another one, or the base is beyond the new one already, nothing is written. Gives how many
+    /// events are gone.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    fn compact(&self, stream: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {
+        let _ = (stream, compaction);
+        let source = "this kind of store keeps all events".into();
+        Err(WriteError { what: "a base", source })
+    }
 
     /// A model by its hash.
     ///

@@ -18,8 +18,8 @@ use twinstore_protocol::{
 
 use self::writer::Writer;
 use super::{
-    Append, BackendError, Derived, Done, Head, Log, Page, ReadError, Snapshot, StoredModel,
-    Verdict, WriteError,
+    Append, BackendError, Base, Compaction, Derived, Done, Head, Log, Page, ReadError, Snapshot,
+    StoredModel, Verdict, WriteError,
 };
 use crate::event::StoredEvent;
 
@@ -248,9 +248,13 @@ impl Log for SqliteLog {
                 stream.model()
             );
             let mut statement = c.prepare_cached(&sql)?;
-            statement
-                .query_row(params![stream.as_str(), int(seq.0)], |r| r.get(0).map(Chain))
-                .optional()
+            let keys = params![stream.as_str(), int(seq.0)];
+            let of_event = statement.query_row(keys, |r| r.get(0).map(Chain)).optional()?;
+            if of_event.is_some() {
+                return Ok(of_event);
+            }
+            let base = base_of(c, stream)?.filter(|base| base.seq == seq);
+            Ok(base.map(|base| base.chain))
         })
     }
 
@@ -274,6 +278,8 @@ impl Log for SqliteLog {
             let sql = format!(
                 "SELECT n, seq, code, reason FROM \"{}_events\" WHERE stream = :stream \
                  AND client = :client AND n >= :from AND code IS NOT NULL \
+                 UNION ALL SELECT n, seq, code, reason FROM twin_rejections \
+                 WHERE stream = :stream AND client = :client AND n >= :from \
                  ORDER BY n DESC LIMIT :limit",
                 stream.model()
             );
@@ -302,7 +308,11 @@ impl Log for SqliteLog {
             let mut statement = c.prepare_cached(&sql)?;
             let keys = params![stream.as_str(), client.as_str(), int(n.0)];
             let found = statement.query_row(keys, |row| Ok((verdict(row)?, first_n(row)?)));
-            Ok(found.optional()?.filter(|(_, first)| *first <= n).map(|(verdict, _)| verdict))
+            let found = found.optional()?.filter(|(_, first)| *first <= n);
+            match found {
+                Some((verdict, _)) => Ok(Some(verdict)),
+                None => verdict_of_gone(c, stream, client, n),
+            }
         })
     }
 
@@ -336,6 +346,20 @@ impl Log for SqliteLog {
         let error = |source| WriteError { what: "what events make", source };
         let writer = self.writer.as_ref().ok_or_else(|| error("the store is read-only".into()))?;
         writer.replace_derived(stream.clone(), derived).map_err(error)
+    }
+
+    fn compacts(&self) -> bool {
+        true
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<Base>, ReadError> {
+        self.read_with("a base", |c| base_of(c, stream))
+    }
+
+    fn compact(&self, stream: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {
+        let error = |source| WriteError { what: "a base", source };
+        let writer = self.writer.as_ref().ok_or_else(|| error("the store is read-only".into()))?;
+        writer.compact(stream.clone(), compaction).map_err(error)
     }
 
     fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError> {
@@ -397,6 +421,13 @@ CREATE TABLE IF NOT EXISTS twin_snapshots (
 CREATE TABLE IF NOT EXISTS twin_models (
   hash TEXT PRIMARY KEY, name TEXT NOT NULL, schema INTEGER NOT NULL, source TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS twin_bases (
+  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, chain TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS twin_rejections (
+  stream TEXT NOT NULL, client TEXT NOT NULL, n INTEGER NOT NULL, from_n INTEGER,
+  seq INTEGER NOT NULL, code TEXT NOT NULL, reason TEXT, PRIMARY KEY (stream, client, n)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS twin_probe (room BLOB NOT NULL);
 PRAGMA user_version = 1;
 ";
@@ -522,6 +553,35 @@ fn verdict(row: &Row<'_>) -> rusqlite::Result<Verdict> {
 fn first_n(row: &Row<'_>) -> rusqlite::Result<N> {
     let from: Option<i64> = row.get(4)?;
     from.map_or_else(|| uint(row, 0), |n| Ok(u64::try_from(n).unwrap_or_default())).map(N)
+}
+
+fn base_of(connection: &Connection, stream: &StreamId) -> rusqlite::Result<Option<Base>> {
+    let sql = "SELECT seq, chain FROM twin_bases WHERE stream = ?1";
+    let base = |row: &Row<'_>| Ok(Base { seq: Seq(uint(row, 0)?), chain: Chain(row.get(1)?) });
+    connection.prepare_cached(sql)?.query_row([stream.as_str()], base).optional()
+}
+
+/// The verdict of a number whose event is gone: its rejection is kept, and else it was accepted.
+fn verdict_of_gone(
+    connection: &Connection,
+    stream: &StreamId,
+    client: &ClientId,
+    n: N,
+) -> rusqlite::Result<Option<Verdict>> {
+    let Some(base) = base_of(connection, stream)? else { return Ok(None) };
+    let keys = params![stream.as_str(), client.as_str(), int(n.0)];
+    let sql = "SELECT n, seq, code, reason, from_n FROM twin_rejections WHERE stream = ?1 \
+               AND client = ?2 AND n >= ?3 ORDER BY n LIMIT 1";
+    let rejected = connection
+        .prepare_cached(sql)?
+        .query_row(keys, |row| Ok((verdict(row)?, first_n(row)?)))
+        .optional()?;
+    if let Some((rejected, _)) = rejected.filter(|(_, first)| *first <= n) {
+        return Ok(Some(rejected));
+    }
+    let sql = "SELECT 1 FROM twin_clients WHERE stream = ?1 AND client = ?2 AND last >= ?3";
+    let is_settled = connection.prepare_cached(sql)?.exists(keys)?;
+    Ok(is_settled.then_some(Verdict { n, seq: base.seq, error: None }))
 }
 
 fn snapshot(row: &Row<'_>) -> rusqlite::Result<Snapshot> {

@@ -20,6 +20,8 @@ pub(super) struct Replica {
     pub(super) log: Option<LogId>,
     pub(super) seq: Seq,
     pub(super) chain: Chain,
+    /// Events up to here are gone.
+    base: Seq,
     pub(super) reducer: Box<dyn Reducer>,
     /// Last numbers of clients that were asked for; the log knows the others.
     pub(super) clients: BTreeMap<ClientId, N>,
@@ -46,7 +48,9 @@ impl Replica {
             Some(_) => overdue(log.records(stream)?, reducer.records()?),
             None => Vec::new(),
         };
+        let base = log.base(stream)?.map_or(Seq(0), |base| base.seq);
         Ok(Self {
+            base,
             seq: until,
             chain: head.as_ref().map(|head| head.chain.clone()).unwrap_or_default(),
             log: head.map(|head| head.log),
@@ -123,8 +127,8 @@ impl Replica {
         let after = join.cursor.as_ref().map_or(Seq(0), |cursor| cursor.seq);
         // What an older app folded is not what the migrated state is: it takes that.
         let is_older = join.cursor.as_ref().is_some_and(|cursor| cursor.schema.is_some());
-        let missing = if held && !is_older && self.seq.0 - after.0 <= config.limits.catch_up_events
-        {
+        let is_there = after >= self.base && !is_older;
+        let missing = if held && is_there && self.seq.0 - after.0 <= config.limits.catch_up_events {
             Missing::Events(self.page(config, after)?)
         } else {
             let (seq, chain) = (self.seq, self.chain.clone());
@@ -141,6 +145,10 @@ impl Replica {
         }
         if self.log.as_ref() != Some(&cursor.log) || cursor.seq > self.seq {
             return Ok(false);
+        }
+        // What is gone cannot be compared; it is the same log, and the state is what it gets.
+        if cursor.seq < self.base {
+            return Ok(true);
         }
         let chain = match cursor.seq {
             Seq(0) => Some(Chain::default()),

@@ -16,7 +16,8 @@ use super::{int, model_tables};
 use crate::event::StoredEvent;
 use crate::limits;
 use crate::log::{
-    Append, AppendError, BackendError, Derived, Done, HEAD_MOVED, Head, Snapshot, StoredModel,
+    Append, AppendError, BackendError, Compaction, Derived, Done, HEAD_MOVED, Head, NO_PLACE,
+    Snapshot, StoredModel,
 };
 
 /// A handle to the thread.
@@ -33,6 +34,7 @@ enum Job {
     PutSnapshot(StreamId, Snapshot),
     PutModel(StoredModel, Sender<Result<(), BackendError>>),
     ReplaceDerived(StreamId, Box<Derived>, Sender<Result<(), BackendError>>),
+    Compact(StreamId, Box<Compaction>, Sender<Result<u64, BackendError>>),
     Probe(Sender<Result<(), BackendError>>),
     LimitPages(u32),
 }
@@ -71,10 +73,18 @@ impl Writer {
         self.wait_for(|done| Job::ReplaceDerived(stream, Box::new(derived), done))
     }
 
-    fn wait_for(
+    pub(super) fn compact(
         &self,
-        job: impl FnOnce(Sender<Result<(), BackendError>>) -> Job,
-    ) -> Result<(), BackendError> {
+        stream: StreamId,
+        compaction: Compaction,
+    ) -> Result<u64, BackendError> {
+        self.wait_for(|done| Job::Compact(stream, Box::new(compaction), done))
+    }
+
+    fn wait_for<T>(
+        &self,
+        job: impl FnOnce(Sender<Result<T, BackendError>>) -> Job,
+    ) -> Result<T, BackendError> {
         let (done, outcome) = channel();
         self.send(job(done)).map_err(|_| CLOSED)?;
         outcome.recv().map_err(|_| BackendError::from(CLOSED))?
@@ -160,6 +170,9 @@ impl Thread {
             Job::ReplaceDerived(stream, derived, done) => {
                 let _ = done.send(self.replace_derived(&stream, &derived));
             }
+            Job::Compact(stream, compaction, done) => {
+                let _ = done.send(self.compact(&stream, &compaction));
+            }
             Job::Probe(done) => {
                 let _ = done.send(self.probe().map_err(Into::into));
             }
@@ -228,8 +241,10 @@ impl Thread {
         insert_snapshot(&transaction, stream, snapshot)?;
         transaction
             .prepare_cached(
+                // What stands in for events that are gone stays.
                 "DELETE FROM twin_snapshots WHERE stream = ?1 AND seq NOT IN \
-                 (SELECT seq FROM twin_snapshots WHERE stream = ?1 ORDER BY seq DESC LIMIT ?2)",
+                 (SELECT seq FROM twin_snapshots WHERE stream = ?1 ORDER BY seq DESC LIMIT ?2) \
+                 AND seq NOT IN (SELECT seq FROM twin_bases WHERE stream = ?1)",
             )?
             .execute(params![stream.as_str(), limits::SNAPSHOTS_KEPT])?;
         transaction.commit()
@@ -262,6 +277,56 @@ impl Thread {
             insert_snapshot(&transaction, stream, snapshot)?;
         }
         Ok(transaction.commit()?)
+    }
+
+    fn compact(&mut self, stream: &StreamId, compaction: &Compaction) -> Result<u64, BackendError> {
+        let (model, id) = (stream.model(), stream.as_str());
+        let Compaction { head, base, forget } = compaction;
+        let place = params![id, int(base.seq.0)];
+        let transaction = self.connection.transaction()?;
+        let is_head = "SELECT 1 FROM twin_streams WHERE stream = ?1 AND head = ?2 AND chain = ?3";
+        if !transaction.prepare(is_head)?.exists(params![
+            id,
+            int(head.seq.0),
+            head.chain.as_str()
+        ])? {
+            return Err(HEAD_MOVED.into());
+        }
+        let moved = transaction.execute(
+            &format!(
+                "INSERT OR REPLACE INTO twin_bases (stream, seq, chain) \
+                 SELECT stream, seq, chain FROM \"{model}_events\" WHERE stream = ?1 AND seq = ?2"
+            ),
+            place,
+        )?;
+        if moved == 0 {
+            return Err(NO_PLACE.into());
+        }
+        transaction.execute(
+            &format!(
+                "INSERT INTO twin_rejections (stream, client, n, from_n, seq, code, reason) \
+                 SELECT stream, client, n, from_n, seq, code, reason FROM \"{model}_events\" \
+                 WHERE stream = ?1 AND seq <= ?2 AND code IS NOT NULL"
+            ),
+            place,
+        )?;
+        for client in forget {
+            let sql = "UPDATE twin_rejections SET reason = '' WHERE stream = ?1 AND client = ?2";
+            transaction.prepare_cached(sql)?.execute(params![id, client.as_str()])?;
+        }
+        let gone = transaction.execute(
+            &format!("DELETE FROM \"{model}_events\" WHERE stream = ?1 AND seq <= ?2"),
+            place,
+        )?;
+        let older = "DELETE FROM twin_snapshots WHERE stream = ?1 AND seq <= ?2";
+        transaction.execute(older, place)?;
+        insert_snapshot(&transaction, stream, base)?;
+        transaction.commit()?;
+        if !forget.is_empty() {
+            // Pages that are free still hold what was there.
+            self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
+        }
+        Ok(gone as u64)
     }
 
     fn put_model(&self, model: &StoredModel) -> rusqlite::Result<()> {
