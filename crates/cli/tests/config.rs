@@ -53,7 +53,7 @@ fn what_is_wrong_is_named_with_its_place() {
     wrong("a.toml", "store = 'memory'\nlissten = 'x'\n", &["a.toml", "line 2", "`lissten`"]);
     wrong("b.toml", "[limits]\nsockets_max = 1\n", &["line 2", "`sockets_max`"]);
     wrong("c.toml", "[limits]\nsnapshot_every = 0\n", &["line 2", "nonzero"]);
-    wrong("d.toml", "store = 'disk'\n", &["line 1", "sqlite:FILE or memory"]);
+    wrong("d.toml", "store = 'disk'\n", &["line 1", "a store is sqlite:FILE"]);
     wrong("e.toml", "listen = \n", &["line 1"]);
     wrong("f.toml", "", &["there is no model"]);
     fails(&place, &["serve", "--config", "none.toml"], 2, &["cannot read none.toml"]);
