@@ -19,6 +19,7 @@ pub mod connections;
 mod derived;
 mod events;
 mod gate;
+mod inbox;
 mod item;
 pub mod limits;
 mod meter;
@@ -45,6 +46,7 @@ use twinstore_server::log::{
 };
 
 pub use calls::CallError;
+pub use inbox::INBOX;
 pub use meter::Meter;
 pub use options::{BadOptions, Options, surroundings};
 
@@ -107,6 +109,20 @@ impl DynamoLog {
     /// [`OpenError::Service`].
     pub fn create_connections_table(&self) -> Result<(), OpenError> {
         Ok(self.call(|store| async move { store.create_connections_table().await })?)
+    }
+
+    /// Puts a message into the inbox of a stream's model: no event, but its table's stream shows
+    /// it. It ends by itself after a day.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn hand_on(
+        &self,
+        stream: &StreamId,
+        request: &str,
+        said: &str,
+    ) -> Result<(), CallError> {
+        self.store.hand_on(stream, request, said).await
     }
 
     /// What its calls took so far.

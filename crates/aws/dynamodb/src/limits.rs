@@ -52,3 +52,6 @@ pub const CLIENTS_CACHED: usize = 10_000;
 
 /// How long a deleted record's item keeps older writes away.
 pub const GONE_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long a message of the inbox stays. A table's stream brings it for a day.
+pub const INBOX_FOR: Duration = Duration::from_secs(24 * 3_600);

@@ -46,7 +46,7 @@ impl Store {
         }
         let stream = StreamSpecification::builder()
             .stream_enabled(true)
-            .stream_view_type(StreamViewType::NewImage);
+            .stream_view_type(StreamViewType::NewAndOldImages);
         let created = self
             .client()
             .create_table()

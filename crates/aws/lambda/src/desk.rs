@@ -10,7 +10,7 @@ use std::thread;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use twinstore_protocol::{Seq, StreamId};
+use twinstore_protocol::{Seq, StreamId, code};
 use twinstore_server::auth::{Auth, Denied, Grant, Rights};
 use twinstore_server::limits::THREAD_STACK;
 use twinstore_server::log::{Append, AppendError, Head, Log};
@@ -19,11 +19,11 @@ use twinstore_server::random;
 use twinstore_server::reducer::{Engines, ReducerEngine};
 use twinstore_server::session::{self, Door, Identity, Session};
 use twinstore_server::stream::ask::{Answer, Ask, Command, SessionId};
-use twinstore_server::stream::commit::Commit;
+use twinstore_server::stream::commit::{Commit, Decided};
 use twinstore_server::stream::{Config, Input, Output, Worker};
 
 use crate::limits;
-use crate::turn::Turn;
+use crate::turn::{Mode, Turn};
 
 type Job = Box<dyn FnOnce(&mut Workers) + Send>;
 
@@ -91,6 +91,33 @@ enum Said {
     Commit(Arc<Commit>),
 }
 
+impl Said {
+    /// Whether nothing was decided, for want of the store.
+    fn must_come_again(&self) -> bool {
+        match self {
+            Self::Answer(Answer::Unavailable) => true,
+            Self::Answer(Answer::Settled(settled)) => {
+                settled.refused.as_ref().is_some_and(|refused| refused.refusal.code == code::BUSY)
+            }
+            Self::Answer(_) | Self::Commit(_) => false,
+        }
+    }
+
+    /// What the push to all leaves out: verdicts known before, refusals, and for a thin client its
+    /// own events that changed no record.
+    fn not_for_all(self, is_twin: bool) -> Option<Self> {
+        let commit = match self {
+            Self::Answer(answer) => return Some(Self::Answer(answer)),
+            Self::Commit(_) if is_twin => return None,
+            Self::Commit(commit) => commit,
+        };
+        let own = commit.events.iter().filter(|decided| decided.records.is_empty());
+        let own = own.map(|decided| Decided::new(decided.event.clone(), decided.by, &[])).collect();
+        let (stream, log) = (commit.stream.clone(), commit.log.clone());
+        Some(Self::Commit(Arc::new(Commit::new(stream, log, commit.after, own))))
+    }
+}
+
 impl Workers {
     fn new(shared: Shared, runtime: Handle) -> Self {
         let engine = Arc::new(Engines::default());
@@ -116,14 +143,27 @@ impl Workers {
         while let Some(output) = session.poll_output() {
             match output {
                 session::Output::Send(frame) => turn.frames.push(frame),
+                // Its answer comes from another function.
+                session::Output::Ask(_, Ask::Submit(submission)) if turn.mode == Mode::HandOn => {
+                    turn.submitted = Some(submission);
+                }
                 session::Output::Ask(stream, ask) => {
                     for said in self.ask(&stream, ask, turn) {
-                        session.handle_input(match said {
-                            Said::Answer(answer) => {
-                                session::Input::Answered(stream.clone(), answer)
+                        turn.failed |= turn.mode == Mode::Reduce && said.must_come_again();
+                        let heard = match turn.mode {
+                            Mode::Reduce => said.not_for_all(session.must_speak()),
+                            Mode::Decide | Mode::HandOn => Some(said),
+                        };
+                        match heard {
+                            Some(Said::Answer(answer)) => {
+                                session
+                                    .handle_input(session::Input::Answered(stream.clone(), answer));
                             }
-                            Said::Commit(commit) => session::Input::Committed(commit),
-                        });
+                            Some(Said::Commit(commit)) => {
+                                session.handle_input(session::Input::Committed(commit));
+                            }
+                            None => {}
+                        }
                     }
                 }
                 session::Output::Authenticate(token) => {

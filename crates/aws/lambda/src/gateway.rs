@@ -47,7 +47,7 @@ impl Gateway {
     /// # Errors
     /// [`PostError`].
     pub(crate) async fn post(&self, connection: &str, frame: &str) -> Result<(), PostError> {
-        let client = self.client()?;
+        let client = self.client().await?;
         let post = client.post_to_connection().connection_id(connection).data(Blob::new(frame));
         match post.send().await {
             Ok(_) => Ok(()),
@@ -58,7 +58,7 @@ impl Gateway {
 
     /// Closes a connection. One that is closed is closed.
     pub(crate) async fn close(&self, connection: &str) {
-        let Ok(client) = self.client() else { return };
+        let Ok(client) = self.client().await else { return };
         let closing = client.delete_connection().connection_id(connection).send().await;
         if let Err(error) = closing
             && error.code() != Some("GoneException")
@@ -68,8 +68,14 @@ impl Gateway {
         }
     }
 
-    fn client(&self) -> Result<&Client, PostError> {
-        self.client.get().ok_or_else(|| PostError::Failed("no request came yet".to_owned()))
+    async fn client(&self) -> Result<&Client, PostError> {
+        match &self.endpoint {
+            Some(endpoint) => Ok(self.client.get_or_init(|| client(endpoint.clone())).await),
+            None => {
+                let unknown = || PostError::Failed("no request said where it is".to_owned());
+                self.client.get().ok_or_else(unknown)
+            }
+        }
     }
 }
 

@@ -10,6 +10,9 @@ pub const MESSAGE_BYTES: usize = 120 << 10;
 /// Posts that are under way at once.
 pub const POSTS_AT_ONCE: usize = 16;
 
+/// Pages of events in one push; who lacks more pulls.
+pub const PUSH_PAGES: usize = 8;
+
 /// How long one try of a post may take.
 pub const POST_TIME: Duration = Duration::from_secs(3);
 

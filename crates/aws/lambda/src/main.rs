@@ -20,10 +20,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), lambda_runtime::Error> {
-    let coupled = Arc::new(Settings::read(|name| std::env::var(name).ok())?.coupled()?);
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let function = Arc::new(settings.function()?);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
-        let coupled = Arc::clone(&coupled);
-        async move { coupled.handle(event.payload).await.map_err(lambda_runtime::Error::from) }
+        let function = Arc::clone(&function);
+        // Its type is beyond what the compiler lays out.
+        Box::pin(async move {
+            function.handle(event.payload).await.map_err(lambda_runtime::Error::from)
+        })
     }))
     .await
 }

@@ -26,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) event_type: Kind,
     pub(crate) connection_id: String,
     #[serde(default)]
+    pub(crate) request_id: String,
+    #[serde(default)]
     pub(crate) domain_name: String,
     #[serde(default)]
     pub(crate) stage: String,

@@ -9,8 +9,9 @@ use twinstore_server::log::{Log, WriteError};
 use twinstore_server::model::{self, ModelError, Models};
 use twinstore_server::reducer::Engines;
 
-use crate::coupled::Coupled;
+use crate::function::{Function, Role};
 use crate::gateway::Gateway;
+use crate::parts::Parts;
 
 /// A function's settings, each a variable of the environment.
 #[derive(Debug, Default)]
@@ -19,8 +20,9 @@ pub struct Settings {
     pub models: Vec<(String, PathBuf)>,
     /// `TWINSTORE_STORE`: as behind `--store dynamodb:`.
     pub store: Options,
+    /// `TWINSTORE_ROLE`: `coupled` (the default), `ingest`, `reduce` or `push`; for `coupled`
     /// `TWINSTORE_PUSH`: `1` tells others who listen.
-    pub push: bool,
+    pub role: Option<Role>,
     /// `TWINSTORE_GATEWAY`: where frames go, where it is not whence requests come.
     pub gateway: Option<String>,
     /// `TWINSTORE_SECRET`, `TWINSTORE_JWKS_URL`, `TWINSTORE_ISSUER`, `TWINSTORE_AUDIENCE`.
@@ -34,6 +36,12 @@ pub enum SettingsError {
     /// A variable is not what it must be.
     #[error("TWINSTORE_MODELS is NAME=FILE, separated by commas")]
     Models,
+    /// There is no such role.
+    #[error("TWINSTORE_ROLE is coupled, ingest, reduce or push")]
+    Role,
+    /// Frames could go nowhere.
+    #[error("TWINSTORE_GATEWAY says where frames go: https://…/STAGE")]
+    Gateway,
     /// The store's name says nothing.
     #[error(transparent)]
     Store(#[from] BadOptions),
@@ -70,11 +78,22 @@ impl Settings {
             variable("TWINSTORE_SECRET").map(KeySource::Secret),
             variable("TWINSTORE_JWKS_URL").map(KeySource::JwksUrl),
         ];
+        let gateway = variable("TWINSTORE_GATEWAY");
+        let push = variable("TWINSTORE_PUSH").as_deref() == Some("1");
+        let role = match variable("TWINSTORE_ROLE").as_deref() {
+            None | Some("coupled") => Role::Coupled { push },
+            Some("ingest") => Role::Ingest,
+            // No request says where the gateway is.
+            Some("reduce" | "push") if gateway.is_none() => return Err(SettingsError::Gateway),
+            Some("reduce") => Role::Reduce,
+            Some("push") => Role::Push,
+            Some(_) => return Err(SettingsError::Role),
+        };
         Ok(Self {
             models,
             store: variable("TWINSTORE_STORE").unwrap_or_default().parse()?,
-            push: variable("TWINSTORE_PUSH").as_deref() == Some("1"),
-            gateway: variable("TWINSTORE_GATEWAY"),
+            role: Some(role),
+            gateway,
             auth: auth::Options {
                 keys: keys.into_iter().flatten().collect(),
                 issuer: variable("TWINSTORE_ISSUER"),
@@ -84,11 +103,11 @@ impl Settings {
         })
     }
 
-    /// Makes the function `coupled`. Its runtime is the one it is called in.
+    /// Makes the function. Its runtime is the one it is called in.
     ///
     /// # Errors
     /// [`SettingsError`].
-    pub fn coupled(self) -> Result<Coupled, SettingsError> {
+    pub fn function(self) -> Result<Function, SettingsError> {
         let models = self.read_models()?;
         let log = DynamoLog::open(&self.store)?;
         if self.store.create_tables {
@@ -99,7 +118,8 @@ impl Settings {
         }
         let auth = Auth::new(&self.auth, &models, &Engines::default())?;
         let gateway = Gateway::new(self.gateway);
-        Ok(Coupled::new(models, Arc::new(log), auth, gateway, self.push)?)
+        let parts = Parts::new(models, Arc::new(log), auth, gateway)?;
+        Ok(Function::new(parts, self.role.unwrap_or(Role::Coupled { push: false })))
     }
 
     fn read_models(&self) -> Result<Models, SettingsError> {

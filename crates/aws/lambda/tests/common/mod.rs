@@ -5,9 +5,11 @@
 
 #[path = "../../../dynamodb/tests/common/mod.rs"]
 pub(crate) mod dynamodb;
+pub(crate) mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -17,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
 use twinstore_dynamodb::DynamoLog;
-use twinstore_lambda::{Coupled, Gateway};
+use twinstore_lambda::{Function, Gateway, Parts, Role};
 use twinstore_protocol::{Seq, StreamId};
 use twinstore_server::auth::{self, Auth};
 use twinstore_server::event::StoredEvent;
@@ -60,16 +62,23 @@ impl World {
     }
 
     /// A function: a process of its own.
-    pub(crate) fn function(&self) -> Coupled {
-        let log = dynamodb::open(&self.prefix);
-        self.function_on(log)
+    pub(crate) fn function(&self) -> Function {
+        self.role(Role::Coupled { push: true })
     }
 
-    pub(crate) fn function_on(&self, log: DynamoLog) -> Coupled {
+    pub(crate) fn role(&self, role: Role) -> Function {
+        self.role_on(dynamodb::open(&self.prefix), role)
+    }
+
+    pub(crate) fn function_on(&self, log: DynamoLog) -> Function {
+        self.role_on(log, Role::Coupled { push: true })
+    }
+
+    pub(crate) fn role_on(&self, log: DynamoLog, role: Role) -> Function {
         let models = models();
         let auth = Auth::new(&self.auth, &models, &Engines::default()).unwrap();
         let gateway = Gateway::new(Some(self.endpoint.clone()));
-        Coupled::new(models, Arc::new(log), auth, gateway, true).unwrap()
+        Function::new(Parts::new(models, Arc::new(log), auth, gateway).unwrap(), role)
     }
 
     /// Makes what a template would: the tables, and the models in them.
@@ -113,17 +122,28 @@ impl World {
     }
 }
 
-/// The example's model, as `salesOrder`.
+/// A model that does not take everything well.
+const POISON: &str = "
+export default (state = { count: 0 }, action) => {
+  if (action.type === 'loop') for (;;) {}
+  if (action.type === 'throw') throw new Error('not that')
+  return { count: state.count + 1 }
+}
+";
+
+/// The example's model as `salesOrder`, and another, `poison`.
 pub(crate) fn models() -> Models {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../examples/sales-order/reducer.js");
-    model::together([model::read("salesOrder", FilePath::new(file)).unwrap()]).unwrap()
+    let sales = model::read("salesOrder", FilePath::new(file)).unwrap();
+    let poison = model::from_source("poison", "poison.js", POISON.to_owned()).unwrap();
+    model::together([sales, poison]).unwrap()
 }
 
 /// An event of a WebSocket API.
 pub(crate) fn event(kind: &str, connection: &str, extra: Value) -> Value {
     let mut event = json!({
         "requestContext": {
-            "eventType": kind, "connectionId": connection, "requestId": "r", "routeKey": "$default",
+            "eventType": kind, "connectionId": connection, "requestId": request(), "routeKey": "$default",
             "domainName": "example.execute-api.eu-west-1.amazonaws.com", "stage": "prod",
         },
         "isBase64Encoded": false,
@@ -132,15 +152,21 @@ pub(crate) fn event(kind: &str, connection: &str, extra: Value) -> Value {
     event
 }
 
+static REQUESTS: AtomicU32 = AtomicU32::new(0);
+
+fn request() -> String {
+    format!("r{}", REQUESTS.fetch_add(1, Ordering::Relaxed))
+}
+
 /// Opens a connection, and gives the status.
-pub(crate) async fn connect(function: &Coupled, connection: &str, query: Value) -> i64 {
+pub(crate) async fn connect(function: &Function, connection: &str, query: Value) -> i64 {
     let extra = json!({ "queryStringParameters": query });
     let answer = function.handle(event("CONNECT", connection, extra)).await.unwrap();
     answer["statusCode"].as_i64().unwrap()
 }
 
 /// Says something.
-pub(crate) async fn say(function: &Coupled, connection: &str, frame: &Value) {
+pub(crate) async fn say(function: &Function, connection: &str, frame: &Value) {
     let text = frame.to_string();
     function.handle(event("MESSAGE", connection, json!({ "body": text }))).await.unwrap();
 }
