@@ -74,7 +74,10 @@ const GIVES_UP = { 'LeftOver': ['sqs:SendMessage'] }
 const ALLOWED = {
   coupled: { Coupled: { CoupledLogs: LOGS, ...LOG, Connections: EVERYTHING, ...SPEAKS } },
   pipeline: {
-    Ingest: { IngestLogs: LOGS, Events: TABLE('PutItem'), Connections: EVERYTHING, ...SPEAKS },
+    Ingest: {
+      IngestLogs: LOGS, Events: TABLE('GetItem', 'PutItem', 'Query'), Records: TABLE('GetItem', 'Query'), Store: TABLE('GetItem'),
+      Connections: EVERYTHING, ...SPEAKS,
+    },
     Reduce: {
       ReduceLogs: LOGS, ...LOG, Connections: EVERYTHING, ...SPEAKS,
       'Events.StreamArn': STREAM, 'Events/stream/*': TABLE('ListStreams'), ...GIVES_UP,

@@ -20,7 +20,7 @@ pub struct Settings {
     pub models: Vec<(String, PathBuf)>,
     /// `TWINSTORE_STORE`: as behind `--store dynamodb:`.
     pub store: Options,
-    /// `TWINSTORE_ROLE`: `coupled` (the default), `ingest`, `reduce` or `push`; for `coupled`
+    /// `TWINSTORE_FUNCTION`: `coupled` (the default), `ingest`, `reduce` or `push`; for `coupled`
     /// `TWINSTORE_PUSH`: `1` tells others who listen.
     pub role: Option<Role>,
     /// `TWINSTORE_GATEWAY`: where frames go, where it is not whence requests come.
@@ -37,7 +37,7 @@ pub enum SettingsError {
     #[error("TWINSTORE_MODELS is NAME=FILE, separated by commas")]
     Models,
     /// There is no such role.
-    #[error("TWINSTORE_ROLE is coupled, ingest, reduce or push")]
+    #[error("TWINSTORE_FUNCTION is coupled, ingest, reduce or push")]
     Role,
     /// Frames could go nowhere.
     #[error("TWINSTORE_GATEWAY says where frames go: https://…/STAGE")]
@@ -80,7 +80,7 @@ impl Settings {
         ];
         let gateway = variable("TWINSTORE_GATEWAY");
         let push = variable("TWINSTORE_PUSH").as_deref() == Some("1");
-        let role = match variable("TWINSTORE_ROLE").as_deref() {
+        let role = match variable("TWINSTORE_FUNCTION").as_deref() {
             None | Some("coupled") => Role::Coupled { push },
             Some("ingest") => Role::Ingest,
             // No request says where the gateway is.
@@ -109,17 +109,21 @@ impl Settings {
     /// [`SettingsError`].
     pub fn function(self) -> Result<Function, SettingsError> {
         let models = self.read_models()?;
+        let role = self.role.unwrap_or(Role::Coupled { push: false });
         let log = DynamoLog::open(&self.store)?;
         if self.store.create_tables {
             log.create_connections_table()?;
         }
-        for model in models.values() {
-            log.put_model((**model).clone())?;
+        // Who only reads finds them where they were needed first.
+        if matches!(role, Role::Coupled { .. } | Role::Reduce) {
+            for model in models.values() {
+                log.put_model((**model).clone())?;
+            }
         }
         let auth = Auth::new(&self.auth, &models, &Engines::default())?;
         let gateway = Gateway::new(self.gateway);
         let parts = Parts::new(models, Arc::new(log), auth, gateway)?;
-        Ok(Function::new(parts, self.role.unwrap_or(Role::Coupled { push: false })))
+        Ok(Function::new(parts, role))
     }
 
     fn read_models(&self) -> Result<Models, SettingsError> {
