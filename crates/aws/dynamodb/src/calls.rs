@@ -233,7 +233,10 @@ impl Store {
                 let asked = asked.build().map_err(|_| crate::item::malformed("keys"))?;
                 let call = self.client().batch_get_item().request_items(table, asked);
                 let answer = call.return_consumed_capacity(TOTAL).send().await;
-                let answer = answer.map_err(|error| CallError::of("BatchGetItem", error))?;
+                let answer = match answer.map_err(|error| CallError::of("BatchGetItem", error)) {
+                    Err(CallError::NoTable { .. }) => return Ok(found),
+                    answer => answer?,
+                };
                 self.meter().read(answer.consumed_capacity());
                 found.extend(
                     answer.responses.into_iter().flat_map(|mut r| r.remove(table)).flatten(),

@@ -41,8 +41,8 @@ use tokio::runtime::Runtime;
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
 use twinstore_server::event::StoredEvent;
 use twinstore_server::log::{
-    Append, AppendError, Derived, Done, Head, Log, Page, ReadError, Snapshot, StoredModel, Verdict,
-    WriteError,
+    Append, AppendError, Derived, Done, Head, Hint, Log, Page, ReadError, Snapshot, StoredModel,
+    Told, Verdict, WriteError,
 };
 
 pub use calls::CallError;
@@ -285,6 +285,25 @@ impl Log for DynamoLog {
     fn probe(&self) -> Result<(), WriteError> {
         self.call(|store| async move { store.probe().await })
             .map_err(|error| WriteError { what: "anything", source: error.into() })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn heads(&self, streams: &[StreamId]) -> Result<Vec<(StreamId, Seq)>, ReadError> {
+        let streams = streams.to_vec();
+        self.read_with("heads", |s| async move { s.heads_of(streams).await })
+    }
+
+    fn watch(&self, told: Told) {
+        // Nothing here tells of others' appends: whoever wants to know looks.
+        self.runtime().spawn(async move {
+            loop {
+                tokio::time::sleep(limits::LOOK_EVERY).await;
+                told(Hint::Look);
+            }
+        });
     }
 
     fn close(&self) {

@@ -50,6 +50,9 @@ pub const BATCH_KEYS: usize = 100;
 /// Clients whose last pack is kept in memory.
 pub const CLIENTS_CACHED: usize = 10_000;
 
+/// How often a server that serves others' streams as well looks at their heads.
+pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 /// How long a deleted record's item keeps older writes away.
 pub const GONE_FOR: Duration = Duration::from_secs(24 * 3_600);
 

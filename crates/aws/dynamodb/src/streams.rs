@@ -44,6 +44,17 @@ impl Store {
             .collect())
     }
 
+    /// The heads of those that have events.
+    pub(crate) async fn heads_of(
+        &self,
+        mut streams: Vec<StreamId>,
+    ) -> Result<Vec<(StreamId, Seq)>, CallError> {
+        // By model, each of which has its table.
+        streams.sort();
+        streams.dedup();
+        Ok(self.heads(&streams).await?.into_iter().collect())
+    }
+
     async fn heads(&self, streams: &[StreamId]) -> Result<BTreeMap<StreamId, Seq>, CallError> {
         let mut heads = BTreeMap::new();
         for of_model in streams.chunk_by(|one, next| one.model() == next.model()) {

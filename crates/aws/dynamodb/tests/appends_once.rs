@@ -162,3 +162,18 @@ fn many_clients_and_many_packs_in_one_append() {
         assert_eq!(log.chain(&sample.stream, event.seq).unwrap().as_ref(), Some(&event.chain));
     }
 }
+
+#[test]
+fn heads_of_those_that_have_events() {
+    let log = open(&prefix());
+    let samples = ["m/b", "other/a", "m/a", "m/none", "never/run"].map(Sample::new);
+    for (sample, events) in samples.iter().zip(1..4) {
+        append(&log, sample.append(events)).unwrap();
+    }
+    let streams = samples.map(|sample| sample.stream);
+    let mut heads: Vec<_> =
+        log.heads(&streams).unwrap().iter().map(|(id, head)| format!("{id} {}", head.0)).collect();
+    heads.sort();
+    assert_eq!(heads, ["m/a 3", "m/b 1", "other/a 2"]);
+    assert!(log.is_shared());
+}
