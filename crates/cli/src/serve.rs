@@ -31,6 +31,8 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) fn run(&self) -> Result<(), CliError> {
         self.logging.begin()?;
+        // Where it is not granted the limit stays as it was.
+        let _ = rlimit::increase_nofile_limit(u64::MAX);
         let settings = Settings::read(&self.flags)?;
         let models = read_models(&settings)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

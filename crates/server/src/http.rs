@@ -28,6 +28,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::value::RawValue;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use twinstore_protocol::{StreamId, code};
 
 use self::caller::{Caller, SentFrom};
@@ -58,6 +59,7 @@ pub(crate) fn routes(server: Arc<Server>) -> Router {
         .merge(admin::routes(&server))
         .layer(from_fn_with_state(Arc::clone(&server), operations::count))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
+        .layer(RequestBodyTimeoutLayer::new(limits::HTTP_BODY))
         .layer(origin::cors(&server))
         .layer(from_fn_with_state(Arc::clone(&server), origin::check))
         .with_state(server);

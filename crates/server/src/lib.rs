@@ -33,6 +33,7 @@ mod phase;
 pub mod random;
 pub mod rate;
 pub mod reducer;
+mod serving;
 pub mod session;
 pub mod shard;
 mod socket;
@@ -65,7 +66,6 @@ use crate::limits::Limits;
 use crate::log::{Log, WriteError};
 use crate::metrics::{Metrics, Timed};
 use crate::model::{ModelError, Models};
-use crate::peer::Peer;
 use crate::phase::{Life, Phase, Visit};
 use crate::reducer::{Engines, ReducerEngine};
 use crate::shard::Shared;
@@ -362,14 +362,13 @@ pub async fn run(
         shutdown.await;
         draining.drain().await;
     };
-    let app = app(Arc::clone(&server)).into_make_service_with_connect_info::<Peer>();
+    let app = app(Arc::clone(&server));
     let serving = async {
         match &server.tls {
-            None => axum::serve(listener, app).with_graceful_shutdown(drained).await,
-            Some(tls) => {
-                axum::serve(tls.listen(listener)?, app).with_graceful_shutdown(drained).await
-            }
+            None => serving::serve(listener, app, drained).await,
+            Some(tls) => serving::serve(tls.listen(listener)?, app, drained).await,
         }
+        Ok(())
     };
     let mut phases = server.phases();
     let late = async {

@@ -180,6 +180,15 @@ pub const STORE_KNOWN: Duration = Duration::from_secs(30);
 /// After how long a store that failed is tried again for those who ask.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);
 
+/// How long a request's head may take to come; also what a connection may stay open for without one.
+pub const HTTP_HEAD: Duration = Duration::from_secs(30);
+
+/// How long a request's body may stand still.
+pub const HTTP_BODY: Duration = Duration::from_secs(30);
+
+/// Connections that are no sockets, or not yet; more wait with the system.
+pub const HTTP_CONNECTIONS: usize = 10_000;
+
 /// How long a TLS handshake may take.
 pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
 

@@ -161,3 +161,13 @@ pub fn request_by(token: &str, port: u16, method: &str, path: &str, body: &str) 
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.expect("a status"), body.to_owned())
 }
+
+/// The sum of a metric's samples.
+#[track_caller]
+pub fn get_metrics(port: u16, name: &str) -> f64 {
+    let (status, text) = request(port, "GET", "/metrics", "");
+    assert_eq!(status, 200, "{text}");
+    let of_name = |line: &&str| line.split(['{', ' ']).next() == Some(name);
+    let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+    text.lines().filter(of_name).filter_map(value).sum()
+}
