@@ -104,22 +104,20 @@ fn pipeline(run: &Run, assumed: &Assumed) -> Counts {
         invocations: 1,
         billed_ms: ms(assumed, 0, 0, 1.0),
         write_units: written(push_bytes(run, actions) + around::INBOX),
-        read_units: 1,
+        // The connection, and whether it listens.
+        read_units: 2,
         ..Counts::default()
     };
-    let of_group = |actions, appended| {
-        let (to_sender, to_others) =
-            (around::EVENTS + actions * around::OWN_EVENT, events_bytes(run, actions));
-        Counts {
-            messages_out: messages(to_sender) + (run.receivers - 1) * messages(to_others),
-            invocations: 2,
-            billed_ms: ms(assumed, actions, 0, 1.0) + ms(assumed, 0, run.receivers, 1.0),
-            write_units: append(run, actions, appended),
-            // The head; then the events, and who listens.
-            read_units: 1 + read(pack_bytes(run, actions)) + read(run.receivers * around::LISTENER),
-            stream_reads: 2,
-            ..Counts::default()
-        }
+    let of_group = |actions, appended| Counts {
+        // All hear alike, the sender as well.
+        messages_out: run.receivers * messages(events_bytes(run, actions)),
+        invocations: 2,
+        billed_ms: ms(assumed, actions, 0, 1.0) + ms(assumed, 0, run.receivers, 1.0),
+        write_units: append(run, actions, appended),
+        // The head; then the events, and who listens.
+        read_units: 1 + read(pack_bytes(run, actions)) + read(run.receivers * around::LISTENER),
+        stream_reads: 2,
+        ..Counts::default()
     };
     let mut counts = Counts::default();
     let Split { full, batch, rest } = Split::of(run.actions, batch(run));

@@ -35,7 +35,7 @@ fn one_action_through_the_pipeline() {
     let run = Run { actions: 1, receivers: 10, ..Run::default() };
     let counts = counts(&run, Topology::Pipeline);
     assert_eq!((counts.messages_in, counts.messages_out, counts.invocations), (1, 10, 3));
-    assert_eq!((counts.write_units, counts.read_units, counts.stream_reads), (1 + 8, 1 + 3, 2));
+    assert_eq!((counts.write_units, counts.read_units, counts.stream_reads), (1 + 8, 2 + 3, 2));
 }
 
 /// 50 actions of 200 bytes: 12.8 kB in, 7.3 kB out, 17.7 kB to others, one message each. A pack of
