@@ -1,12 +1,17 @@
 //! `twinstore cost`: what a run would cost on AWS and on a machine of one's own, by formulas.
 
+mod measured;
+mod table;
+
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use twinstore_cost::{Assumed, Bill, Counts, Machine, Prices, Run, Topology};
 
 use crate::error::CliError;
 use crate::output::print;
+use measured::Report;
 
 /// Estimate what actions cost on AWS, in both topologies, and on a machine with the embedded server.
 #[derive(Debug, Args)]
@@ -46,7 +51,14 @@ pub(crate) struct Cost {
     machine_hours: f64,
     /// Prices of your own, in the form of crates/cost/prices.toml.
     #[arg(long, value_name = "FILE")]
-    prices: Option<std::path::PathBuf>,
+    prices: Option<PathBuf>,
+    /// What this server did since it was started, as http://127.0.0.1:8787, and what that would
+    /// have cost elsewhere: actions, receivers, bytes and batches are its own.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["actions", "receivers", "batch", "bytes"])]
+    measured: Option<String>,
+    /// A file with a token for its metrics.
+    #[arg(long, value_name = "FILE", requires = "measured")]
+    token_file: Option<PathBuf>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -79,18 +91,34 @@ struct Estimates<'a> {
     date: &'a str,
     assumed: Assumed,
     estimates: Vec<Estimate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Report>,
 }
 
 impl Cost {
     pub(crate) fn run(&self) -> Result<(), CliError> {
         let prices = self.prices()?;
+        let measured = self.measured.as_ref();
+        let token_file = self.token_file.as_deref();
+        let report = measured.map(|url| Report::ask(url, token_file, &prices)).transpose()?;
+        let asked = self.asked();
+        let runs = match &report {
+            Some(report) => vec![report.run(&asked)?],
+            None => self.batch.iter().map(|&batch| Run { batch, ..asked }).collect(),
+        };
         let estimates = Estimates {
             region: &prices.region,
             date: &prices.date,
             assumed: Assumed::default(),
-            estimates: self.estimates(&prices)?,
+            estimates: self.estimates(&runs, &prices)?,
+            measured: report,
         };
-        print(&if self.json { json(&estimates) } else { self.table(&estimates) })
+        print(&if self.json { json(&estimates) } else { self.text(&estimates) })
+    }
+
+    fn text(&self, estimates: &Estimates<'_>) -> String {
+        let measured = estimates.measured.as_ref().map(Report::text).unwrap_or_default();
+        measured + &table::table(estimates, self.machine_hours)
     }
 
     fn prices(&self) -> Result<Prices, CliError> {
@@ -101,11 +129,12 @@ impl Cost {
         text.parse().map_err(bad)
     }
 
-    fn estimates(&self, prices: &Prices) -> Result<Vec<Estimate>, CliError> {
+    fn estimates(&self, runs: &[Run], prices: &Prices) -> Result<Vec<Estimate>, CliError> {
+        let machine = self.machine()?;
         let mut estimates = Vec::new();
         for place in self.places() {
-            for &batch in &self.batch {
-                estimates.push(self.estimate(place.into(), batch, prices)?);
+            for run in runs {
+                estimates.push(estimate(run, place.into(), &machine, prices)?);
                 // A machine does not ask how they come.
                 if *place == Place::Sqlite {
                     break;
@@ -119,15 +148,11 @@ impl Cost {
         if self.topology.is_empty() { Place::value_variants() } else { &self.topology }
     }
 
-    fn estimate(
-        &self,
-        topology: Topology,
-        batch: u64,
-        prices: &Prices,
-    ) -> Result<Estimate, CliError> {
-        let run = Run {
+    /// What the flags say, but for batches.
+    fn asked(&self) -> Run {
+        Run {
             actions: self.actions,
-            batch,
+            batch: 1,
             receivers: self.receivers,
             bytes: self.bytes,
             records: self.records,
@@ -135,13 +160,7 @@ impl Cost {
             state_bytes: self.state_bytes,
             gather: self.gather,
             hours: self.hours,
-        };
-        let (assumed, machine) = (Assumed::default(), self.machine()?);
-        let counts = run.counts(topology, &assumed)?;
-        let bill = run.bill(topology, &assumed, &machine, prices)?;
-        let dollars = bill.total();
-        let dollars_per_1000_actions = dollars * 1_000.0 / self.actions as f64;
-        Ok(Estimate { topology, run, counts, bill, dollars, dollars_per_1000_actions })
+        }
     }
 
     fn machine(&self) -> Result<Machine, CliError> {
@@ -150,64 +169,21 @@ impl Cost {
         }
         Ok(Machine { hours: self.machine_hours, ..Machine::default() })
     }
-
-    fn table(&self, all: &Estimates<'_>) -> String {
-        let mut table = Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        let columns = &all.estimates;
-        let mut row = |name: &str, cell: &dyn Fn(&Estimate) -> String| {
-            let cells = columns.iter().map(cell);
-            table.add_row(std::iter::once(name.to_owned()).chain(cells));
-        };
-        row("", &|e| name(e.topology).to_owned());
-        row("actions a message", &|e| match e.topology {
-            Topology::Sqlite => String::new(),
-            Topology::Coupled | Topology::Pipeline => e.run.batch_on_aws().to_string(),
-        });
-        row("messages in", &|e| grouped(e.counts.messages_in));
-        row("messages out", &|e| grouped(e.counts.messages_out));
-        for (item, of) in ITEMS {
-            row(item, &|e| match e.topology {
-                Topology::Sqlite => "-".to_owned(),
-                Topology::Coupled | Topology::Pipeline => grouped(of(&e.counts)),
-            });
-        }
-        row("$ messages", &|e| dollars(of(&e.bill, &["messages in", "messages out"])));
-        row("$ connections", &|e| dollars(of(&e.bill, &["connection minutes"])));
-        row("$ functions", &|e| dollars(of(&e.bill, &["invocations", "GB-seconds"])));
-        row("$ tables", &|e| dollars(of(&e.bill, &["write units", "read units", "stream reads"])));
-        row("$ machine", &|e| {
-            dollars(of(&e.bill, &["machine hours", "address hours", "disk, GB-months"]))
-        });
-        row("$ in all", &|e| dollars(e.dollars));
-        row("$ for 1,000 actions", &|e| format!("{:.6}", e.dollars_per_1000_actions));
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        let Self { bytes, receivers, machine_hours, .. } = self;
-        format!(
-            "{} actions of {bytes} bytes, to {} receivers; {}, prices of {}\n\n{table}\n\n\
-             Estimated, without tax, free tier, storage and data sent. Time of functions is assumed: {} MB, {} ms for a write.\n\
-             The machine runs {machine_hours} hours, whatever it does.\n",
-            grouped(self.actions),
-            grouped(*receivers),
-            all.region,
-            all.date,
-            all.assumed.memory_mb,
-            all.assumed.store_ms,
-        )
-    }
 }
 
-type Item = (&'static str, fn(&Counts) -> u64);
-
-const ITEMS: [Item; 5] = [
-    ("invocations", |counts| counts.invocations),
-    ("their ms", |counts| counts.billed_ms),
-    ("write units", |counts| counts.write_units),
-    ("read units", |counts| counts.read_units),
-    ("stream reads", |counts| counts.stream_reads),
-];
+fn estimate(
+    run: &Run,
+    topology: Topology,
+    machine: &Machine,
+    prices: &Prices,
+) -> Result<Estimate, CliError> {
+    let assumed = Assumed::default();
+    let counts = run.counts(topology, &assumed)?;
+    let bill = run.bill(topology, &assumed, machine, prices)?;
+    let dollars = bill.total();
+    let dollars_per_1000_actions = dollars * 1_000.0 / run.actions as f64;
+    Ok(Estimate { topology, run: *run, counts, bill, dollars, dollars_per_1000_actions })
+}
 
 impl From<&Place> for Topology {
     fn from(place: &Place) -> Self {
@@ -217,36 +193,6 @@ impl From<&Place> for Topology {
             Place::Sqlite => Self::Sqlite,
         }
     }
-}
-
-fn name(topology: Topology) -> &'static str {
-    match topology {
-        Topology::Coupled => "coupled",
-        Topology::Pipeline => "pipeline",
-        Topology::Sqlite => "sqlite",
-    }
-}
-
-/// What these items of a bill cost together.
-fn of(bill: &Bill, items: &[&str]) -> f64 {
-    bill.lines.iter().filter(|line| items.contains(&line.item)).map(|line| line.dollars).sum()
-}
-
-fn dollars(dollars: f64) -> String {
-    if dollars == 0.0 { "-".to_owned() } else { format!("{dollars:.4}") }
-}
-
-/// Digits in threes.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn json(estimates: &Estimates<'_>) -> String {
@@ -281,6 +227,5 @@ mod tests {
         for bad in ["x", "-1", "0.5", "1e16", "nan", "inf"] {
             assert!(whole(bad).is_err(), "{bad}");
         }
-        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tracing_subscriber::filter::ParseError;
-use twinstore_cost::{BadPrices, BadRun};
+use twinstore_cost::{BadMetrics, BadPrices, BadRun};
 use twinstore_export::ExportError;
 use twinstore_protocol::StreamIdError;
 use twinstore_server::analysis::{CountError, DiffError, FilterError, PastError};
@@ -55,6 +55,16 @@ pub(crate) enum CliError {
     },
     #[error(transparent)]
     Run(#[from] BadRun),
+    #[error("{url} does not tell its metrics")]
+    Metrics {
+        url: String,
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    #[error(transparent)]
+    NoMetrics(#[from] BadMetrics),
+    #[error("nothing is measured yet: the server decided no action since it was started")]
+    NothingMeasured,
     #[error("a machine runs from 0 to 1000000 hours")]
     MachineHours,
     #[error("cannot read {file}")]
@@ -203,6 +213,9 @@ impl CliError {
             #[cfg(feature = "dynamodb")]
             Self::DynamoDb(_) => 1,
             Self::NoStream(_)
+            | Self::Metrics { .. }
+            | Self::NoMetrics(_)
+            | Self::NothingMeasured
             | Self::Stopped
             | Self::Problems { .. }
             | Self::Rebuild(_)

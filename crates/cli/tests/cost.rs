@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Place, fails, text};
+use common::{Place, fails, post, text};
 use serde_json::Value;
 
 fn estimates(args: &[&str]) -> Vec<Value> {
@@ -11,6 +11,44 @@ fn estimates(args: &[&str]) -> Vec<Value> {
     let all: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(all["region"], "us-east-1");
     all["estimates"].as_array().expect("a list").clone()
+}
+
+/// Three single actions over HTTP, one of them rejected.
+#[test]
+fn what_a_server_did() {
+    let place = Place::new();
+    let server = place.serve();
+    let url = format!("http://127.0.0.1:{}", server.port);
+    fails(&place, &["cost", "--measured", &url], 1, &["nothing is measured yet"]);
+    for action in
+        [r#"{"type":"put","payload":{"id":"1"}}"#, r#"{"type":"put","payload":{"id":"2"}}"#]
+    {
+        post(server.port, action);
+    }
+    post(server.port, r#"{"type":"bad"}"#);
+    let output = place.run(&["cost", "--measured", &url, "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let all: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let measured = &all["measured"]["measured"];
+    assert_eq!((&measured["actions"], &measured["appends"]), (&3.into(), &3.into()));
+    assert!(
+        measured["model_ms"].as_f64() > Some(0.0) && measured["append_ms"].as_f64() > Some(0.0)
+    );
+    let run = &all["estimates"][0]["run"];
+    assert_eq!(
+        (&run["actions"], &run["batch"], &run["receivers"]),
+        (&3.into(), &1.into(), &1.into())
+    );
+    let table = text(&place.run(&["cost", "--measured", &url]).stdout);
+    assert!(table.starts_with("3 actions in 0.0 hours"), "{table}");
+    assert!(table.contains("1000.0 appends") && table.contains("$ in all"), "{table}");
+    fails(
+        &place,
+        &["cost", "--measured", &format!("{url}/healthz")],
+        1,
+        &["does not tell its metrics"],
+    );
+    fails(&place, &["cost", "--measured", &url, "--actions", "1"], 2, &["cannot be used with"]);
 }
 
 /// 10,000 messages in and out, $0.02; 10,000 calls, $0.002; each writes a pack, the client, the
