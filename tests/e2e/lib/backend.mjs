@@ -3,7 +3,7 @@
  *
  * `url` of the socket, `httpUrl` (null where there is none), `takeAway()` without a warning, `bringBack()` with the
  * same data at the same address, `post(stream, action)` as another client, `events(stream)` and `state(stream)` as the
- * backend holds them, `close()`.
+ * backend holds them, `close()`; `pushesMeet` where thin clients may hear later events first.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { env, root } from '../../../scripts/lib/paths.mjs'
 import { DEV, serverBinary } from '../../../scripts/build/server.mjs'
+import { startAwsBackend } from './aws-backend.mjs'
 import { until } from './until.mjs'
 
 const binary = process.env.TWINSTORE_SERVER ?? serverBinary(DEV)
@@ -29,6 +30,11 @@ export const NOWHERE = { url: 'ws://127.0.0.1:9/sync' }
 
 /** The backend under test. `www`: a folder to serve; `batchMax`: the most actions in one commit; `flags`: more of its flags. */
 export async function startBackend({ models = ['salesOrder', 'journal'], www, batchMax, flags = [] } = {}) {
+  const topology = process.env.TWINSTORE_BACKEND
+  if (topology) {
+    const files = Object.fromEntries(models.map(name => [name, MODELS[name]]))
+    return startAwsBackend({ topology, models: files, www, binary, freePort })
+  }
   const folder = mkdtempSync(join(tmpdir(), 'twinstore-e2e-'))
   const port = await freePort()
   const args = ['serve', '--listen', `127.0.0.1:${port}`, '--store', `sqlite:${join(folder, 'twinstore.db')}`,

@@ -29,6 +29,11 @@ pub(crate) enum Front {
     Ingest,
 }
 
+/// A response without a body: a gateway may send that to the client.
+fn said_nothing(code: u16) -> Value {
+    json!({ "statusCode": code })
+}
+
 /// A response to the gateway. A request to connect is let in by 200 only.
 fn status(code: u16, reason: &str) -> Value {
     json!({ "statusCode": code, "body": reason })
@@ -45,7 +50,7 @@ impl Parts {
             Kind::Message => self.message(front, request).await,
             Kind::Disconnect => {
                 self.connections.close(&context.connection_id).await?;
-                Ok(status(200, "closed"))
+                Ok(said_nothing(200))
             }
         }
     }
@@ -90,11 +95,11 @@ impl Parts {
         let connection = request.request_context.connection_id.clone();
         let handled = self.take(front, &connection, request).await;
         match &handled {
-            Ok(true) => Ok(status(200, "taken")),
+            Ok(true) => Ok(said_nothing(200)),
             Ok(false) => {
                 // Nothing is known of it: whoever it is connects again.
                 self.gateway.close(&connection).await;
-                Ok(status(410, "the connection is not known"))
+                Ok(said_nothing(410))
             }
             Err(error) => {
                 let error = error as &dyn std::error::Error;

@@ -168,7 +168,9 @@ pub(crate) async fn connect(function: &Function, connection: &str, query: Value)
 /// Says something.
 pub(crate) async fn say(function: &Function, connection: &str, frame: &Value) {
     let text = frame.to_string();
-    function.handle(event("MESSAGE", connection, json!({ "body": text }))).await.unwrap();
+    let said =
+        function.handle(event("MESSAGE", connection, json!({ "body": text }))).await.unwrap();
+    assert_eq!(said.get("body"), None, "a gateway may send it to the client");
 }
 
 pub(crate) fn hello(stream: &str, client: &str) -> Value {
