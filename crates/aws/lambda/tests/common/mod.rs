@@ -74,11 +74,11 @@ impl World {
         self.role_on(log, Role::Coupled { push: true })
     }
 
-    pub(crate) fn role_on(&self, log: DynamoLog, role: Role) -> Function {
+    pub(crate) fn role_on(&self, log: impl Into<Arc<DynamoLog>>, role: Role) -> Function {
         let models = models();
         let auth = Auth::new(&self.auth, &models, &Engines::default()).unwrap();
         let gateway = Gateway::new(Some(self.endpoint.clone()));
-        Function::new(Parts::new(models, Arc::new(log), auth, gateway).unwrap(), role)
+        Function::new(Parts::new(models, log.into(), auth, gateway).unwrap(), role)
     }
 
     /// Makes what a template would: the tables, and the models in them.
