@@ -58,38 +58,11 @@ for (const [what, name, from, to, why] of [
     assert.match(said, why)
   })
 
-const TABLE = (...names) => names.map(name => `dynamodb:${name}`)
-const LOG = {
-  Events: TABLE('GetItem', 'PutItem', 'Query'),
-  Records: TABLE('DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'),
-  Store: TABLE('GetItem', 'PutItem'),
-}
-const EVERYTHING = TABLE('DeleteItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem')
-const STREAM = TABLE('DescribeStream', 'GetRecords', 'GetShardIterator')
-const SPEAKS = { 'POST/@connections/*': ['execute-api:ManageConnections'], 'DELETE/@connections/*': ['execute-api:ManageConnections'] }
-const LOGS = ['logs:CreateLogStream', 'logs:PutLogEvents']
-const GIVES_UP = { 'LeftOver': ['sqs:SendMessage'] }
-
-/** All that functions may do. Whoever gives one more must say so here. */
-const ALLOWED = {
-  coupled: { Coupled: { CoupledLogs: LOGS, ...LOG, Connections: EVERYTHING, ...SPEAKS } },
-  pipeline: {
-    // Whoever loads a stream writes the records that it owes, so it may, too.
-    Ingest: {
-      IngestLogs: LOGS, Events: LOG.Events, Records: LOG.Records, Store: TABLE('GetItem'),
-      Connections: EVERYTHING, ...SPEAKS,
-    },
-    Reduce: {
-      ReduceLogs: LOGS, ...LOG, Connections: TABLE('DeleteItem', 'GetItem'), ...SPEAKS,
-      'Events.StreamArn': STREAM, 'Events/stream/*': TABLE('ListStreams'), ...GIVES_UP,
-    },
-    Push: {
-      PushLogs: LOGS, Events: TABLE('GetItem', 'Query'), Records: TABLE('GetItem', 'Query'), Store: TABLE('GetItem'),
-      Connections: TABLE('DeleteItem', 'GetItem', 'Query'), ...SPEAKS,
-      'Records.StreamArn': STREAM, 'Records/stream/*': TABLE('ListStreams'), ...GIVES_UP,
-    },
-  },
-}
+/**
+ * All that functions may do. Whoever gives one more must say so there; that they need no more is a test of
+ * `crates/aws/lambda`.
+ */
+const ALLOWED = JSON.parse(readFileSync(join(import.meta.dirname, 'allowed.json'), 'utf8'))
 
 /** What a policy's resource is, in short. Only those that are known have a name. */
 function named(resource) {
