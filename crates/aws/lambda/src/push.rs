@@ -60,9 +60,10 @@ impl Parts {
             let (thin, others): (Vec<_>, Vec<_>) = listeners
                 .into_iter()
                 .partition(|listener| wants_records(&listener.about).is_some());
+            let head = moved.head.as_ref().map_or(Seq(0), |(_, _, head)| *head);
             let mut frames = match commits.is_empty() {
                 true => BTreeMap::new(),
-                false => pushes(&shared, workers, &others, &commits),
+                false => pushes(&shared, workers, &others, &commits, head),
             };
             let records = moved.frames();
             for listener in thin {

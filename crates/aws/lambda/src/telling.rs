@@ -37,7 +37,11 @@ impl Parts {
             return Ok(());
         }
         let (shared, commits) = (self.shared.clone(), commits.to_vec());
-        let frames = self.desk.run(move |workers| pushes(&shared, workers, &listeners, &commits));
+        let frames = self.desk.run(move |workers| {
+            let head =
+                commits.last().map_or(Seq(0), |last| Seq(last.after.0 + last.events.len() as u64));
+            pushes(&shared, workers, &listeners, &commits, head)
+        });
         self.tell_each(frames.await.ok_or(FunctionError::Workers)?).await;
         Ok(())
     }
@@ -68,12 +72,13 @@ impl Parts {
     }
 }
 
-/// The frames of commits for those who listen.
+/// The frames of commits for those who listen, and of the head where that is further.
 pub(crate) fn pushes(
     shared: &Shared,
     workers: &mut Workers,
     listeners: &[Listener],
     commits: &[Arc<Commit>],
+    head: Seq,
 ) -> BTreeMap<String, Turn> {
     let mut all = BTreeMap::new();
     for (Listener { connection, about }, id) in listeners.iter().zip(OWN.0 + 1..) {
@@ -87,9 +92,11 @@ pub(crate) fn pushes(
             }
             // It sees by the head that it must pull, and gets pages that fit.
             let too_large = turn.frames.iter().any(|frame| frame.len() > limits::MESSAGE_BYTES);
-            if too_large && session.must_speak() {
-                turn.frames.clear();
-                let head = Seq(last.after.0 + last.events.len() as u64);
+            if too_large {
+                turn.frames.retain(|_| !session.must_speak());
+            }
+            let told = Seq(last.after.0 + last.events.len() as u64);
+            if session.must_speak() && (too_large || told < head) {
                 let cut_off = Input::CutOff(last.stream.clone(), head);
                 workers.converse(&mut session, &mut None, cut_off, &mut turn);
             }

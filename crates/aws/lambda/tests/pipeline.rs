@@ -246,3 +246,28 @@ async fn poison_is_rejected_in_the_log() {
     let accepted: Vec<_> = events.iter().map(|event| event.error.is_none()).collect();
     assert_eq!(accepted, [true, false, false, true]);
 }
+
+#[tokio::test]
+async fn who_is_told_only_the_first_of_many_is_told_the_head() {
+    let mut pipeline = Pipeline::new().await;
+    connect(&pipeline.ingest, "b", json!(null)).await;
+    say(&pipeline.ingest, "b", &hello(DEMO, "20261124-b")).await;
+    connect(&pipeline.ingest, "a", json!(null)).await;
+    say(&pipeline.ingest, "a", &hello(DEMO, "20261124-a")).await;
+    for batch in 0..20 {
+        say(&pipeline.ingest, "a", &push(DEMO, "20261124-a", batch * 100 + 1, batch * 100 + 100))
+            .await;
+    }
+    for change in pipeline.streams.next(EVENTS).await.chunks(10) {
+        assert_eq!(failures(&pipeline.reduce, change).await, [""; 0]);
+    }
+    pipeline.world.frames("b");
+    // All of it in one batch.
+    let changes = pipeline.streams.next(MODEL).await;
+    assert_eq!(failures(&pipeline.push, &changes).await, [""; 0]);
+    let frames = pipeline.world.frames("b");
+    let told: usize = frames.iter().filter_map(|f| f["events"].as_array()).map(Vec::len).sum();
+    assert!((1..2_000).contains(&told), "{told}");
+    let last = frames.last().unwrap();
+    assert_eq!((&last["t"], &last["head"]), (&json!("pong"), &json!(2_000)));
+}
