@@ -73,12 +73,13 @@ async function onDynamoDbLocal() {
   }
 }
 
-const endToEnd = topology =>
-  nodeTests(END_TO_END.map(name => `tests/e2e/${name}.test.mjs`), {
+async function endToEnd(topology) {
+  await nodeTests(END_TO_END.map(name => `tests/e2e/${name}.test.mjs`), {
     concurrency: 1,
     timeoutMs: 600_000,
     env: { CHROMIUM_PATH: findBrowser().chromium, TWINSTORE_SERVER: serverBinary(DEV), TWINSTORE_BACKEND: topology },
   })
+}
 
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1')
