@@ -3,20 +3,20 @@ import { differences } from './differences.js'
 import { Listeners } from './listeners.js'
 import { Stores } from './stores.js'
 import { type Tickets, deferred } from './tickets.js'
-import { type PendingAction, type StorageKind, twinError } from './types.js'
+import { type HeldReason, type PendingAction, type StorageKind, twinError } from './types.js'
 
 const WIRING: Record<string, string> = {
   wiring:
     "the store does not follow its twin: the twin's reducer is missing from the store, or is wrapped, or a later middleware swallows or copies actions",
   'no-middleware':
-    "an action would change a twin's slice, but the twin's middleware is not in this store: add it, last",
+    "an action would change a twin's slice, but the twin's middleware is not in this store: add it, as the last one",
 }
 const FAILURES: Record<string, string> = {
-  'bad-url': "the browser does not take `url` for a socket's address",
-  'bad-message': 'the server sent a frame that is no message of this protocol',
+  'bad-url': 'the browser does not take `url` for the address of a socket: it must be ws://…/sync or wss://…/sync',
+  'bad-message': 'what came from the server is no message of this protocol: is `url` the address of a Twinstore server?',
 }
 const DIVERGED =
-  'an accepted event threw in this client’s reducer, or led to another state than in the server: is the reducer pure, and the same? The state is taken from the server'
+  'an accepted event threw in this client’s reducer, or led to another state than on the server. Is the reducer pure, and the same as the server’s model? The server’s state is taken'
 const RESET = 'the server was reset, or restored from a backup: what was pending is held'
 
 type Emit = (action: unknown) => unknown
@@ -122,7 +122,7 @@ export class Host {
     }
   }
 
-  held(reason: string, action: unknown): void {
+  held(reason: HeldReason, action: unknown): void {
     this.#listeners.tell('held', { reason, action })
   }
 
@@ -141,7 +141,7 @@ export class Host {
         return this.answers?.outranked()
       default:
         this.fail(code, WIRING[code] ?? FAILURES[code] ?? reason)
-        if (WIRING[code]) console.error(WIRING[code])
+        if (WIRING[code]) console.error(`twinstore: ${WIRING[code]}`)
     }
   }
 
@@ -162,7 +162,7 @@ export class Host {
     this.answers?.opened(turn)
   }
 
-  row(client: string, n: number, action: unknown, state: PendingAction['state'], reason: string): void {
+  row(client: string, n: number, action: unknown, state: PendingAction['state'], reason: HeldReason | ''): void {
     const row: PendingAction = { id: `${client}:${n}`, client, n, action, state }
     this.rows.push(reason ? { ...row, reason } : row)
   }

@@ -133,6 +133,6 @@ function connect(twins: readonly Twin[]): void {
 }
 
 function outOfOrder(): Error {
-  const message = 'provideTwin() must come after provideStore(), and be among the root providers (there even without a twin) when a lazy feature provides one'
+  const message = 'provideTwin() must come after provideStore(). Where a lazy feature provides a twin, the root providers need a provideTwin() as well, be it without a twin'
   return Object.assign(new Error(message), { name: 'TwinError', code: 'wiring' })
 }

@@ -57,6 +57,12 @@ const LIMITS = {
   undecided: 1_000,
 }
 
+const KINDS: Record<'routing' | 'storage' | 'durability', readonly unknown[]> = {
+  routing: ['optimistic', 'server'],
+  storage: ['auto', 'indexedDB', 'memory'],
+  durability: ['relaxed', 'strict'],
+}
+
 /** As the server has it: docs/PROTOCOL.md. */
 // eslint-disable-next-line no-control-regex
 const STREAM = /^[A-Za-z][A-Za-z0-9_]{0,63}\/[^\x00-\x1f\x7f]+$/
@@ -65,19 +71,21 @@ const STREAM_RULE =
 
 /** Throws `bad-option` where an option is missing or of the wrong kind. */
 export function complete(given: TwinOptions<any, any>): Settings {
-  demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options')
+  demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options', given)
   const { url, name, stream, reducer, validate, storage, schema = 1, announce = false, coalesce, upcast, migrate } = given
-  demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect")
-  demand(stream !== undefined || (typeof name === 'string' && name !== ''), '`name` must be given where `stream` is not: stored data is kept under it')
-  demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model')
-  demand(validate === undefined || typeof validate === 'function', '`validate` must be a function')
-  demand(upcast === undefined || typeof upcast === 'function', '`upcast` must be a function')
-  demand(migrate === undefined || typeof migrate === 'function', '`migrate` must be a function')
-  demand(coalesce === undefined || typeof coalesce === 'function', '`coalesce` must be a function')
-  demand(Number.isInteger(schema) && schema > 0, '`schema` must be a whole number from 1')
-  demand(typeof announce === 'boolean' || (typeof announce === 'string' && announce !== REBASE), "`announce` must be true, or an action's type")
+  demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect", url)
+  demand(stream !== undefined || (typeof name === 'string' && name !== ''), '`name` must be given where `stream` is not: stored data is kept under it', name)
+  demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model', reducer)
+  for (const [name, value] of Object.entries({ validate, upcast, migrate, coalesce }))
+    demand(value === undefined || typeof value === 'function', `\`${name}\` must be a function`, value)
+  for (const [name, kinds] of Object.entries(KINDS)) {
+    const value = given[name as keyof typeof KINDS]
+    demand(value === undefined || kinds.includes(value), `\`${name}\` must be one of ${kinds.join(', ')}`, value)
+  }
+  demand(Number.isInteger(schema) && schema > 0, '`schema` must be a whole number from 1', schema)
+  demand(typeof announce === 'boolean' || (typeof announce === 'string' && announce !== REBASE), "`announce` must be true, or an action's type", announce)
   for (const [name, value] of Object.entries(given.limits ?? {}))
-    demand(name in LIMITS && Number.isInteger(value) && value! > 0, `limits.${name} must be a known limit, and a whole number from 1`)
+    demand(name in LIMITS && Number.isInteger(value) && value! > 0, `limits.${name} must be a known limit, and a whole number from 1`, value)
   return {
     url: url ?? undefined,
     name: name ?? '',
@@ -102,8 +110,8 @@ export function complete(given: TwinOptions<any, any>): Settings {
 /** Where `createTwin` or `open` leads, from where one is. Throws `bad-option`. */
 export function placeOf(given: { user?: string; stream?: string }, before?: Place): Place {
   const { user = before?.user ?? '', stream = before?.stream } = given
-  demand(typeof stream === 'string' && STREAM.test(stream) && new TextEncoder().encode(stream).length <= 265, STREAM_RULE)
-  demand(typeof user === 'string', '`user` must be text')
+  demand(typeof stream === 'string' && STREAM.test(stream) && new TextEncoder().encode(stream).length <= 265, STREAM_RULE, stream)
+  demand(typeof user === 'string', '`user` must be text', user)
   return { user, stream }
 }
 
@@ -129,10 +137,13 @@ export function optionsNowhere(settings: Settings): Completed {
 function rule(sync: TwinOptions<any>['sync']): Completed['sync'] {
   if (sync === undefined || typeof sync === 'function') return sync
   const prefixes = [sync].flat() as unknown[]
-  demand(prefixes.every(prefix => typeof prefix === 'string'), '`sync` is a type prefix, a list of them, or a predicate')
+  demand(prefixes.every(prefix => typeof prefix === 'string'), '`sync` must be a type prefix, a list of them, or a predicate', sync)
   return action => prefixes.some(prefix => action.type.startsWith(prefix))
 }
 
-function demand(holds: boolean, message: string): asserts holds {
-  if (!holds) throw twinError('bad-option', message)
+function demand(holds: boolean, rule: string, given: unknown): asserts holds {
+  if (!holds) throw twinError('bad-option', `${rule}; it is ${inShort(given)}`)
 }
+
+const inShort = (value: unknown) =>
+  typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : Object(value) === value ? `of type ${typeof value}` : String(value)

@@ -45,6 +45,6 @@ export function attempt(complaint: string, work: () => unknown): void {
   try {
     work()
   } catch (error) {
-    console.error(complaint, error)
+    console.error(`twinstore: ${complaint}:`, error)
   }
 }

@@ -64,7 +64,7 @@ export class Tickets {
   find(action: object): Ticket {
     const ticket = this.#byAction.get(action) ?? this.#byAction.get(stampedOf.get(action) ?? action)
     if (ticket) return ticket
-    throw twinError('not-twinned', 'this twin did not take that action: give what dispatch returned, or the object that was dispatched')
+    throw twinError('not-twinned', 'this twin did not take that action: give what dispatch returned, or the object that you dispatched')
   }
 
   /** Own actions up to `n` are stored; in memory only, where `inMemory` says so. */

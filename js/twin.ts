@@ -1,18 +1,25 @@
 /** The twin as the app holds it: the public API, over the session of the stream that is open. */
 import { Listeners } from './listeners.js'
+import { demandLoaded } from './load.js'
 import { type Completed, type Place, type Settings, complete, keyOf, optionsAt, optionsNowhere, placeOf } from './options.js'
 import { Session } from './session.js'
 import { Stores } from './stores.js'
 import type { TicketsOf } from './tickets.js'
-import { type Action, type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinOptions, twinError } from './types.js'
+import { type Action, type Middleware, type Notices, type PendingAction, type Reducer, type Twin, type TwinErrorCode, type TwinOptions, twinError } from './types.js'
 
 const SENT = 'only an action that was never sent, or is held, can be dropped or edited: the server may have taken this one'
 
 /** The twins of this page, as they were made, so that a second `createTwin` for the same gives the first one back. */
 const twins = new Map<string, TwinObject>()
 
-/** A durable twin of a stream. For a name, user and stream that are known already: the same twin, with the new reducer. */
+/**
+ * A durable twin of a stream; synchronous, after `await init()`. Put its `reducer` and its `middleware` into a store.
+ *
+ * For a name, user and stream that are known already it gives the same twin, with the new reducer (StrictMode, hot reload).
+ * Throws `bad-option`, `impure-reducer`, and `no-init` where the WASM is not loaded.
+ */
 export function createTwin<S, A extends { type: string } = { type: string }>(options: TwinOptions<S, A>): Twin<S, A> {
+  demandLoaded()
   const settings = complete(options)
   const place = options.stream === undefined ? undefined : placeOf(options)
   const key = keyOf(settings.name, place)
@@ -106,12 +113,12 @@ class TwinObject implements Twin<any, any> {
 
   edit(id: string, action: Action) {
     const row = this.#row(id)
-    if (typeof action?.type !== 'string') throw twinError('not-plain', 'an action is an object with a string `type`')
+    if (typeof action?.type !== 'string') throw twinError('not-plain', 'an action must be an object with a string `type`')
     if (row.state === 'held') return this.#renew(row, action)
     const edited = { ...action, meta: { ...(action as any).meta, twin: row.action.meta.twin } }
     const { core, host, options } = this.#session
     const code = core.edit(row.client, row.n, edited)
-    if (code) throw twinError(code, SENT)
+    if (code) throw twinError(code as TwinErrorCode, SENT)
     if (row.client === options.client) host.tickets.alias(row.n, edited)
     return edited
   }
@@ -120,7 +127,7 @@ class TwinObject implements Twin<any, any> {
     const { client, n } = this.#row(id)
     const { core, host, options } = this.#session
     const code = core.drop(client, n)
-    if (code) throw twinError(code, SENT)
+    if (code) throw twinError(code as TwinErrorCode, SENT)
     if (client === options.client) host.tickets.settle(n, twinError('dropped', 'the app dropped the action'))
   }
 

@@ -7,10 +7,10 @@
 
 /** Every failure as the app sees it: rule, what was received, what to do. */
 const MESSAGES = {
-  'not-plain': path => `a twinned action must be plain JSON, which is not the case at ${path}`,
-  'too-deep': path => `a twinned action may not be nested this deeply; the limit was met at ${path}`,
-  'too-large': sizes => `a twinned action is too large: ${sizes}`,
-  reducing: () => 'reducers and validate may not dispatch actions',
+  'not-plain': found => `a twinned action must be plain JSON, but ${found}: leave it out, or do not twin the action`,
+  'too-deep': found => `a twinned action is nested too deeply: ${found} goes past the limit. Send less in one action`,
+  'too-large': sizes => `a twinned action is too large: ${sizes}. Send less in one action`,
+  reducing: () => 'reducers and `validate` must not dispatch actions',
   'outbox-full': () =>
     'the outbox holds as much as its limits allow: the action was not taken. Connect, drop actions, or raise limits.outboxActions and limits.outboxBytes',
   'impure-reducer': () =>
@@ -19,12 +19,18 @@ const MESSAGES = {
     "the store was given a state for a twin's slice, which only its twin may set: give createTwin a `snapshot` instead",
 }
 
+class TwinError extends Error {
+  constructor(code, message) {
+    super(message)
+    this.code = code
+  }
+}
+// Here and not in each: a stack begins with the name that an error had when it was made.
+TwinError.prototype.name = 'TwinError'
+
 /** A TwinError: see the package's types. */
 export function twinError(code, detail = '') {
-  const error = new Error(MESSAGES[code]?.(detail) ?? detail)
-  error.name = 'TwinError'
-  error.code = code
-  return error
+  return new TwinError(code, MESSAGES[code]?.(detail) ?? detail)
 }
 
 const FOREIGN = /^(@@redux|@@INIT|@ngrx\/|@@twin\/)/
@@ -66,28 +72,29 @@ export function mergedAction(merged, stamped) {
 /** The bytes of a stamped action as JSON text. Throws a TwinError where it is not plain, or beyond its limits. */
 export function weigh(stamped, bytesMax, depthMax) {
   const found = walk(stamped, depthMax, [])
-  if (found) throw twinError(found[0], found[1].reduceRight((path, key) => path + key, 'action'))
+  if (found) throw twinError(found[0], found[1].reduceRight((path, key) => path + key, 'action') + found[2])
   const text = textOf(stamped)
   const bytes = byteLength(text)
   if (bytes > bytesMax) throw twinError('too-large', `${bytes} bytes as JSON, at most ${bytesMax}`)
   return bytes
 }
 
+/** The code, the path in reverse, and what is there. */
 function walk(value, levels, above) {
   switch (typeof value) {
     case 'string':
     case 'boolean':
       return
     case 'number':
-      return Number.isFinite(value) ? undefined : ['not-plain', []]
+      return Number.isFinite(value) ? undefined : notPlain(value)
     case 'object':
       if (value === null) return
       break
     default:
-      return ['not-plain', []]
+      return notPlain(value === undefined ? value : `a ${typeof value}`)
   }
-  if (above.includes(value)) return ['not-plain', []]
-  if (levels === 0) return ['too-deep', []]
+  if (above.includes(value)) return notPlain('a part of itself')
+  if (levels === 0) return ['too-deep', [], '']
   above.push(value)
   const found = Array.isArray(value) ? walkArray(value, levels - 1, above) : walkObject(value, levels - 1, above)
   above.pop()
@@ -102,14 +109,16 @@ function walkArray(value, levels, above) {
 }
 
 function walkObject(value, levels, above) {
-  if (!isPlain(value)) return ['not-plain', []]
+  if (!isPlain(value)) return notPlain(`of the class ${value.constructor?.name}`)
   for (const key of Object.keys(value)) {
-    if (key === '__proto__') return ['not-plain', ['.__proto__']]
+    if (key === '__proto__') return at(notPlain('a key that is not taken'), '.__proto__')
     // Absent for JSON, on both sides.
     const found = value[key] === undefined ? undefined : walk(value[key], levels, above)
     if (found) return at(found, `.${key}`)
   }
 }
+
+const notPlain = what => ['not-plain', [], ` is ${what}`]
 
 function at(found, step) {
   found[1].push(step)

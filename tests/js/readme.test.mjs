@@ -93,6 +93,13 @@ test('the table of errors has every code, and no other', () => {
   assert.deepEqual([...said].filter(code => !source.includes(`'${code}'`) && !source.includes(`"${code}"`) && !source.includes(`${code}:`)), [], 'in the README only')
 })
 
+test('the type TwinErrorCode has every code that is thrown, and the table has every one of these', () => {
+  const [, union] = /export type TwinErrorCode =([\s\S]*?)\n\n/.exec(readFileSync(at('js/types.ts'), 'utf8'))
+  const typed = new Set(union.match(/[a-z]+(?:-[a-z]+)*/g))
+  assert.deepEqual([...codesInTheSource()].filter(code => !typed.has(code)), [], 'thrown, but not in the type')
+  assert.deepEqual([...typed].filter(code => !readme.includes(`\`${code}\``)), [], 'in the type, but not in the README')
+})
+
 test('every link leads somewhere', () => {
   for (const document of DOCUMENTS) {
     const text = readFileSync(at(document), 'utf8')
@@ -121,7 +128,8 @@ function codesInTheSource() {
 function everySource() {
   const below = folder => readdirSync(at(folder), { withFileTypes: true })
     .flatMap(entry => (entry.isDirectory() ? below(`${folder}/${entry.name}`) : [`${folder}/${entry.name}`]))
-  return [...below('src'), ...below('js')].map(file => readFileSync(at(file), 'utf8')).join('\n')
+  // Where codes are listed says nothing of where they come from.
+  return [...below('src'), ...below('js')].filter(file => file !== 'js/types.ts').map(file => readFileSync(at(file), 'utf8')).join('\n')
 }
 
 const anchorsOf = file =>
