@@ -3,7 +3,8 @@
  *
  * `url` of the socket, `httpUrl` (null where there is none), `takeAway()` without a warning, `bringBack()` with the
  * same data at the same address, `post(stream, action)` as another client, `events(stream)` and `state(stream)` as the
- * backend holds them, `close()`; `pushesMeet` where thin clients may hear later events first.
+ * backend holds them, `close()`; `pushesMeet` where thin clients may hear later events first. That on SQLite also says
+ * the `folder` of its files.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -50,6 +51,7 @@ export async function startBackend({ models = ['salesOrder', 'journal'], www, ba
 
   const backend = {
     name: 'SQLite',
+    folder,
     url: `ws://127.0.0.1:${port}/sync`,
     httpUrl,
     /** kill -9, and waits until the process is gone. Synchronous up to the signal. */
