@@ -188,6 +188,107 @@ test('the disk is full: localStorage takes the outbox over; that is full too: me
   await logHolds(online, stream, said.slice(0, -1))
 })
 
+for (const name of ['QuotaExceededError', 'NS_ERROR_DOM_QUOTA_REACHED'])
+  test(`no room, by the name ${name}: not tried again, but carried to localStorage, and on to memory`, async () => {
+    const stream = `journal/${name}`
+    const { open } = await world(stream, () => {
+      globalThis.full = {}
+      const failing = (prototype, method, where) => {
+        const real = prototype[method]
+        prototype[method] = function (...args) {
+          if (globalThis.full[where]) throw new DOMException('', globalThis.full[where])
+          return real.apply(this, args)
+        }
+      }
+      failing(IDBDatabase.prototype, 'transaction', 'indexedDB')
+      const { open } = IDBFactory.prototype
+      globalThis.openings = 0
+      IDBFactory.prototype.open = function (...args) {
+        globalThis.openings++
+        return open.apply(this, args)
+      }
+      failing(Storage.prototype, 'setItem', 'localStorage')
+    })
+    const app = await open(true)
+    const fill = (where, name) => app.x((_, [where, name]) => void (globalThis.full[where] = name), [where, name])
+    await say(app, texts('before'))
+    await durable(app)
+    await fill('indexedDB', name)
+    const openings = await app.x(() => globalThis.openings)
+    await say(app, texts('full'))
+    assert.ok(await durable(app))
+    assert.equal(await app.x(() => globalThis.openings), openings, 'a full disk is full the next time too')
+    await fill('localStorage', name)
+    await say(app, ['fleeting'])
+    await until('memory is the home', async () => (await app.status()).storage === 'memory')
+    assert.deepEqual((await notices(app, 'storage')).map(({ storage, reason }) => [storage, reason]), [['localStorage', name], ['memory', name]])
+    const said = [...texts('before'), ...texts('full'), 'fleeting']
+    assert.deepEqual((await app.state()).list, said)
+    await app.reload()
+    assert.deepEqual((await app.state()).list, said.slice(0, -1), 'what was in memory only is gone, as the app was told')
+    await app.page.close()
+    await logHolds(await open(), stream, said.slice(0, -1))
+  })
+
+test('a newer version of the package opens the database: it need not wait, and the page that is open carries its outbox to localStorage', async () => {
+  const stream = 'journal/version'
+  const { profile, open } = await world(stream)
+  const app = await open(true)
+  await say(app, texts('before'))
+  await durable(app)
+  const newer = await profile.newPage()
+  await newer.goto(`${site.url}/pages/app.js`)
+  const upgraded = await newer.evaluate(async () => {
+    const [{ name, version }] = (await indexedDB.databases()).filter(({ name }) => name.startsWith('twinstore:'))
+    return new Promise((done, fail) => {
+      const request = indexedDB.open(name, version + 1)
+      Object.assign(request, { onsuccess: () => done(true), onblocked: () => fail(new Error('blocked')), onerror: () => fail(request.error) })
+    })
+  })
+  assert.ok(upgraded)
+  await until('localStorage is the home', async () => (await app.status()).storage === 'localStorage')
+  await say(app, texts('after'))
+  assert.ok(await durable(app))
+  assert.deepEqual((await notices(app, 'storage')).map(({ storage }) => storage), ['localStorage'])
+  const said = [...texts('before'), ...texts('after')]
+  assert.deepEqual((await app.state()).list, said)
+  await newer.close()
+  await app.reload()
+  assert.deepEqual((await app.state()).list, said, 'the older version reads what it carried along')
+  await app.page.close()
+  await logHolds(await open(), stream, said)
+})
+
+for (const [who, alone] of [['a tab among tabs', false], ['a page without Web Locks', true]])
+  test(`${who}: a handle that was lost while it was hidden is found when it is seen again, before anything is dispatched`, async () => {
+    const stream = `journal/hidden-${alone}`
+    const { profile, open } = await world(stream)
+    if (alone) await profile.addInitScript(() => Object.defineProperty(navigator, 'locks', { value: undefined }))
+    await profile.addInitScript(() => {
+      const { transaction } = IDBDatabase.prototype
+      const lost = new WeakSet()
+      const seen = new Set()
+      globalThis.loseHandles = () => seen.forEach(handle => lost.add(handle))
+      IDBDatabase.prototype.transaction = function (...args) {
+        seen.add(this)
+        if (lost.has(this)) throw new DOMException('the connection is lost', 'InvalidStateError')
+        return transaction.apply(this, args)
+      }
+    })
+    const app = await open(true)
+    assert.equal((await app.status()).role, alone ? 'alone' : 'leader')
+    await say(app, texts('before'))
+    await durable(app)
+    await app.x(() => globalThis.loseHandles())
+    assert.deepEqual(await notices(app, 'storage'), [])
+    await app.x(() => void document.dispatchEvent(new Event('visibilitychange')))
+    await until('it is opened anew', async () => (await notices(app, 'storage')).length === 1 && (await app.status()).storage === 'indexedDB')
+    await say(app, texts('after'))
+    assert.ok(await durable(app))
+    await app.page.close()
+    await logHolds(await open(), stream, [...texts('before'), ...texts('after')])
+  })
+
 test('rows that cannot be read stay where they are, and hold up nothing', async () => {
   const stream = 'journal/rows'
   const { open } = await world(stream)
