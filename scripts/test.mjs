@@ -9,24 +9,32 @@ import { bundledTests, filesBelow, nodeTests } from './lib/node-tests.mjs'
 import { oneByOne } from './lib/one-by-one.mjs'
 import { runParts } from './lib/parts.mjs'
 import { Failure, main, run } from './lib/run.mjs'
-import { findBrowser } from './setup/browser.mjs'
+import { browser, findBrowser } from './setup/browser.mjs'
 import { CFN_LINT, CFN_PYTHON, cfnLint } from './setup/cfn-lint.mjs'
-import { findNode22 } from './setup/node22.mjs'
-import { setupTests } from './setup.mjs'
+import { findNode22, node22 } from './setup/node22.mjs'
+import { postgres } from './setup/postgres.mjs'
+import { dynoxide, wasmPack } from './setup/rust.mjs'
+import { setup } from './setup.mjs'
 
 const TEST = /\.test\.(m?js|ts)$/
 const locked = process.env.CI ? ['--locked'] : []
 const cargo = (...args) => run('cargo', args)
 
+/** What cannot be installed keeps only those parts from running that need it. */
 const PARTS = [
-  { name: 'setup', run: setupTests },
+  { name: 'setup', run: setup },
+  { name: 'browser', run: browser },
+  { name: 'postgres', run: postgres },
+  { name: 'node22', run: node22 },
+  { name: 'wasm-pack', needs: ['setup'], run: wasmPack },
+  { name: 'dynoxide', needs: ['setup'], run: dynoxide },
   { name: 'fmt', run: () => cargo('fmt', '--all', '--check') },
   { name: 'clippy', run: clippy },
   { name: 'rust', run: () => cargo('test', ...locked) },
   { name: 'sim', run: () => cargo('test', '--profile', 'sim', '-p', 'sim', '--features', 'planted', ...locked) },
   { name: 'templates', run: templates },
-  { name: 'aws', needs: ['setup'], run: aws },
-  { name: 'wasm', needs: ['setup'], run: wasmTests },
+  { name: 'aws', needs: ['dynoxide'], run: aws },
+  { name: 'wasm', needs: ['wasm-pack', 'browser'], run: wasmTests },
   { name: 'build', needs: ['setup'], run: build },
   { name: 'types', needs: ['build'], run: types },
   { name: 'sizes', needs: ['build'], run: sizes },
@@ -35,8 +43,8 @@ const PARTS = [
   { name: 'server', run: () => buildServer(DEV) },
   { name: 'unit', needs: ['build', 'server'], run: () => unitTests('tests/js', { TWINSTORE_SERVER: serverBinary(DEV) }) },
   { name: 'demo', needs: ['build'], run: buildDemo },
-  { name: 'packaging', needs: ['build', 'server', 'demo'], run: () => endToEnd('tests/packaging') },
-  { name: 'e2e', needs: ['build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
+  { name: 'packaging', needs: ['browser', 'node22', 'build', 'server', 'demo'], run: () => endToEnd('tests/packaging') },
+  { name: 'e2e', needs: ['browser', 'build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
 ]
 
 await main(() => {

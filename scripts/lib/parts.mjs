@@ -21,7 +21,8 @@ async function runPart({ name, run }) {
     return { outcome: 'ok', ms: Date.now() - start }
   } catch (error) {
     console.error(error instanceof Failure ? `✗ ${name}: ${error.message}` : error)
-    return { outcome: 'failed', ms: Date.now() - start }
+    // Said once more below all the output: what must be installed by hand, for one.
+    return { outcome: `failed: ${error.message}`, ms: Date.now() - start }
   }
 }
 
