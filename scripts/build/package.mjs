@@ -1,5 +1,6 @@
 /** pkg/ and js/ → dist/: what the npm package holds. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { at } from '../lib/paths.mjs'
 import { run } from '../lib/run.mjs'
 import { unlessUnchanged } from '../lib/step.mjs'
@@ -22,7 +23,21 @@ export async function buildPackage() {
     await bundle('produce', [], 'js/produce/index.ts')
     writeFileSync(at('dist/node.js'), NODE)
     await run('tsc', ['-p', 'tsconfig.build.json'])
+    keepTypes(['index', ...adapters, 'produce/index'])
   })
+}
+
+/** Of the declarations only those that an app can come to: others name modules that only this build knows. */
+function keepTypes(entries) {
+  const kept = new Set()
+  const keep = file => {
+    if (kept.has(file)) return
+    kept.add(file)
+    for (const [, path] of readFileSync(at('dist', file), 'utf8').matchAll(/['"](\.[^'"]+)\.js['"]/g)) keep(join(dirname(file), `${path}.d.ts`))
+  }
+  for (const entry of entries) keep(`${entry}.d.ts`)
+  for (const file of readdirSync(at('dist'), { recursive: true }))
+    if (file.endsWith('.d.ts') && !kept.has(file)) rmSync(at('dist', file))
 }
 
 /** One ES module. The glue's `new URL('twinstore_bg.wasm', import.meta.url)` is kept as it is, so a plain page finds the file. */

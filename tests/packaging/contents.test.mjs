@@ -1,7 +1,8 @@
 /** The tarball holds what it must, and nothing else. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { at } from '../../scripts/lib/paths.mjs'
 
@@ -16,6 +17,16 @@ test('npm pack --dry-run lists what it must', () => {
   const paths = files.map(({ path }) => path)
   for (const path of MUST) assert.ok(paths.includes(path), `${path} is missing in ${paths.join(', ')}`)
   assert.deepEqual(paths.filter(path => !MAY.test(path)), [], 'nothing that was not meant')
+})
+
+test('every module that a declaration names is there, and every declaration is one that an app can come to', () => {
+  const listed = readdirSync(at('dist'), { recursive: true }).filter(file => file.endsWith('.d.ts'))
+  const named = listed.flatMap(file => [...readFileSync(at('dist', file), 'utf8').matchAll(/(?:from|import\()\s*['"]([^'"]+)['"]/g)].map(([, path]) => ({ file, path })))
+  const own = named.filter(({ path }) => path.startsWith('.')).map(({ file, path }) => join(dirname(file), path.replace(/\.js$/, '.d.ts')))
+  assert.deepEqual([...new Set(own), 'index.d.ts', 'ngrx.d.ts', 'produce/index.d.ts'].sort(), listed.sort())
+  const { peerDependencies } = JSON.parse(readFileSync(at('package.json'), 'utf8'))
+  for (const { file, path } of named.filter(({ path }) => !path.startsWith('.')))
+    assert.ok(path === 'twinstore' || path in peerDependencies, `${file} names ${path}`)
 })
 
 test('every file that the exports name is there', () => {
