@@ -5,9 +5,10 @@ import { IonButton, IonContent, IonIcon, IonRouterLinkWithHref } from '@ionic/an
 import { addIcons } from 'ionicons'
 import { cloudOfflineOutline, refreshOutline } from 'ionicons/icons'
 import { Link } from './link'
+import { Orders } from './orders'
 import { ServerLog } from './server-log'
 import { TWIN } from './twin'
-import { inWords, orderOf, plural, time } from './words'
+import { inWords, orderOf, plural, time, whyHeld } from './words'
 
 @Component({
   selector: 'app-log-page',
@@ -17,13 +18,15 @@ import { inWords, orderOf, plural, time } from './words'
   styleUrl: './log-page.css',
 })
 export class LogPage {
-  protected readonly twin = inject(TWIN)
+  readonly #twin = inject(TWIN)
+  readonly #orders = inject(Orders)
   protected readonly link = inject(Link)
   protected readonly log = inject(ServerLog)
   protected readonly inWords = inWords
   protected readonly orderOf = orderOf
   protected readonly plural = plural
   protected readonly time = time
+  protected readonly whyHeld = whyHeld
   /** A long outbox is told of, not drawn: its first actions say how it stands. */
   protected readonly outbox = computed(() => this.link.outbox().slice(0, SHOWN_MAX))
   protected readonly unseen = computed(() => this.link.outbox().length - this.outbox().length)
@@ -40,6 +43,14 @@ export class LogPage {
       this.#changes()
       untracked(() => void this.log.refresh())
     })
+  }
+
+  protected sendAgain(id: string) {
+    this.#orders.attempt(() => this.#twin.retry(id))
+  }
+
+  protected drop(id: string) {
+    this.#orders.attempt(() => this.#twin.drop(id))
   }
 }
 

@@ -14,10 +14,15 @@ export class Orders {
   /** Newest first: ids begin with the time they were made at. */
   readonly all = computed(() => Object.values(this.entities()).sort((a, b) => (a.id < b.id ? 1 : -1)))
 
-  /** Dispatches; where the model says no at once, shows the reason and gives `false`. */
+  /** Dispatches, as far as the model lets it. */
   dispatch(action: OrderAction): boolean {
+    return this.attempt(() => this.#store.dispatch(action))
+  }
+
+  /** Does what a twin may refuse; where it does, shows the reason and gives `false`. */
+  attempt(work: () => unknown): boolean {
     try {
-      this.#store.dispatch(action)
+      work()
       return true
     } catch (error) {
       if (!isTwinError(error)) throw error

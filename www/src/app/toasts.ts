@@ -5,7 +5,7 @@ import { SwUpdate } from '@angular/service-worker'
 import { addIcons } from 'ionicons'
 import { alertCircle, closeCircle, closeOutline, informationCircle } from 'ionicons/icons'
 import { TWIN } from './twin'
-import { inWords } from './words'
+import { inWords, whereStored, whyHeld } from './words'
 
 export interface Toast {
   kind: 'rejected' | 'refused' | 'info'
@@ -24,13 +24,13 @@ export class Toasts {
   constructor() {
     const twin = inject(TWIN)
     twin.on('rejected', ({ action, reason }) =>
-      this.show({ kind: 'rejected', title: `Rejected: ${inWords(action)}`, text: sentence(reason) }),
+      this.show({ kind: 'rejected', title: `Rejected: ${inWords(action)}`, text: reason }),
     )
     twin.on('held', ({ action, reason }) =>
-      this.show({ kind: 'rejected', title: `Held back: ${inWords(action)}`, text: sentence(reason) }),
+      this.show({ kind: 'rejected', title: `Not sent: ${inWords(action)}`, text: `${whyHeld(reason)}. The log page has it, to send again or drop` }),
     )
-    twin.on('reset', ({ reason }) => this.show({ kind: 'info', title: 'The server’s log is another one', text: sentence(reason) }))
-    twin.on('storage', ({ reason }) => this.show({ kind: 'info', title: 'Storage', text: sentence(reason) }))
+    twin.on('reset', ({ reason }) => this.show({ kind: 'info', title: 'The server starts anew', text: reason }))
+    twin.on('storage', ({ storage }) => this.show({ kind: 'info', ...whereStored(storage) }))
     this.#offerUpdates(inject(SwUpdate))
   }
 

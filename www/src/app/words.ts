@@ -1,4 +1,5 @@
-/** Actions, sums and times in words that people read. */
+/** Actions, reasons, sums and times in words that people read. */
+import type { HeldReason, StorageKind } from 'twinstore'
 import type { OrderAction } from '../../../examples/sales-order/reducer.js'
 
 /** What an action says, for the log and for toasts. Also of actions that other programs wrote: nothing is taken for granted. */
@@ -24,6 +25,12 @@ export function inWords(action: { type: string; payload?: unknown }): string {
   }
 }
 
+/** Why an action is held. */
+export const whyHeld = (reason: HeldReason | undefined) => (reason === undefined ? '' : HELD[reason])
+
+/** What a change of the outbox's home means for the person at the screen. */
+export const whereStored = (storage: StorageKind) => (storage === 'memory' ? IN_MEMORY : STORED)
+
 /** The order an action is about. */
 export function orderOf(action: { payload?: unknown }): string | undefined {
   const id = (action.payload as { id?: unknown } | undefined)?.id
@@ -42,5 +49,15 @@ export const time = (at: number | undefined) => (at === undefined ? '' : TIME.fo
 
 export const plural = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`
 
+const HELD: Record<HeldReason, string> = {
+  reset: 'The server was reset, and may never have seen this',
+  'too-large': 'Too large for the server',
+  'too-deep': 'Nested too deeply for the server',
+  'not-plain': 'The server cannot read this',
+  skipped: 'The server went on without this',
+  schema: 'Another version of this app made this',
+}
+const STORED = { title: 'Storage had to be opened anew', text: 'Your changes were carried along' }
+const IN_MEMORY = { title: 'This device no longer stores your changes', text: 'Keep this page open until all of them are sent' }
 const EURO = new Intl.NumberFormat('en', { style: 'currency', currency: 'EUR' })
 const TIME = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
