@@ -65,7 +65,8 @@ export class Tabs {
   #closed = false
   /** Ends the wait for the leader's answer. */
   #answered: (() => void) | undefined
-  #stolenAt = 0
+  /** By a clock that does not jump. */
+  #stolenAt = -STEAL_MS_MIN
   #link: [online: boolean, schema: number] = [false, 0]
 
   constructor(key: string, client: Promise<string>, schema: number, events: TabEvents) {
@@ -176,8 +177,8 @@ export class Tabs {
   }
 
   #steal(): void {
-    if (this.leads || this.#closed || Date.now() - this.#stolenAt < STEAL_MS_MIN) return
-    this.#stolenAt = Date.now()
+    if (this.leads || this.#closed || performance.now() - this.#stolenAt < STEAL_MS_MIN) return
+    this.#stolenAt = performance.now()
     this.#request(true)
   }
 

@@ -18,6 +18,15 @@ function divergent(options) {
   made.twin.on('diverged', notice => diverged.push(notice))
   return { ...made, diverged }
 }
+/** How many states a client asks for in that time at most: one at once, then 5 seconds later, 10 more, and so on; however slow this machine is. */
+function statesWithin(ms) {
+  let [count, wait] = [1, 5_000]
+  for (; ms >= wait; wait = Math.min(2 * wait, 60_000)) {
+    ms -= wait
+    count++
+  }
+  return count
+}
 const equals = (orders, stream) => until('the state is the server’s', async () => canonical(orders()) === canonical(await server.state(stream)), { seen: orders })
 
 test('another’s action that folds differently here: the server’s state is taken, and the paths are told', async () => {
@@ -67,14 +76,15 @@ test('again and again: no storm of states, told once each time, and right in the
   const { twin, stream, orders, diverged } = divergent({ reducer: impure })
   const asked = snapshotsAsked()
   await isOnline(twin)
+  const began = performance.now()
   for (let i = 0; i < 60; i++) {
     await server.remote(stream, noted(`${i}`))
     await pause(10)
   }
-  assert.ok(diverged.length >= 1 && diverged.length <= 2, `${diverged.length} notices`)
-  assert.ok(asked.count <= 2, `${asked.count} states asked for`)
   await equals(orders, stream)
-  assert.ok(asked.count <= 3, `${asked.count} states asked for`)
+  const most = statesWithin(performance.now() - began)
+  assert.ok(asked.count >= 1 && asked.count <= most, `${asked.count} states asked for, at most ${most}`)
+  assert.ok(diverged.length >= 1 && diverged.length <= asked.count, `${diverged.length} notices`)
   asked.end()
 })
 

@@ -130,13 +130,15 @@ test('export: every row of the outbox as a line, held ones with their reason, un
   assert.equal(again.twin.status.unreadable, 3, 'they stay where they are')
 })
 
-test('status.oldest: when the oldest pending action was dispatched; null when there is none', async () => {
+test('status.oldest: when the oldest pending action was dispatched; null when there is none', async t => {
   const { twin, store } = await ready()
   assert.equal(twin.status.oldest, null)
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const first = store.dispatch(order('1'))
-  await new Promise(resolve => setTimeout(resolve, 5))
+  t.mock.timers.tick(5)
   const second = store.dispatch(order('2'))
-  assert.ok(second.meta.twin.at > first.meta.twin.at)
+  assert.equal(second.meta.twin.at, first.meta.twin.at + 5)
+  t.mock.timers.reset()
   assert.equal(twin.status.oldest, first.meta.twin.at)
   twin.drop(twin.pending()[0].id)
   assert.equal(twin.status.oldest, second.meta.twin.at)

@@ -3,7 +3,7 @@ import 'fake-indexeddb/auto'
 import { after, test } from 'node:test'
 import { packBehind, packLater, packsOf, readStored } from '../../src/packs.js'
 import { Change } from '../../src/rows.js'
-import { assert, until } from './lib/rig.mjs'
+import { assert, settle, until } from './lib/rig.mjs'
 
 const clients = ['20261101-aaaaaaaaaaaaaaaa', '20261102-bbbbbbbbbbbbbbbb']
 const opened = []
@@ -139,10 +139,13 @@ test('what a tab dispatched is packed when it counts on, and not if it was sent 
   assert.deepEqual([rows.length, unpacked.length], [845, 77])
 })
 
-test('a database that is closed is left alone', async () => {
+test('a database that is closed is left alone', async t => {
   const db = await database('closed', range(1, 600))
   const { unpacked } = await read(db)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   packLater(db, unpacked)
   db.close()
-  await until('the packer has given up', async () => new Promise(resolve => setTimeout(resolve, 2_100, true)))
+  // What it threw here, or in a promise of its own, would be this test's failure.
+  t.mock.timers.tick(10_000)
+  await settle()
 })

@@ -100,6 +100,12 @@ test('the type TwinErrorCode has every code that is thrown, and the table has ev
   assert.deepEqual([...typed].filter(code => !readme.includes(`\`${code}\``)), [], 'in the type, but not in the README')
 })
 
+test('the type HeldReason has every reason of the engine', () => {
+  const [, union] = /export type HeldReason =(.*)\n/.exec(readFileSync(at('js/types.ts'), 'utf8'))
+  const engine = readFileSync(at('crates/engine/src/stored.rs'), 'utf8').matchAll(/Self::\w+ => "([a-z-]+)"/g)
+  assert.deepEqual(union.match(/[a-z]+(?:-[a-z]+)*/g).sort(), [...engine].map(([, reason]) => reason).sort())
+})
+
 test('every link leads somewhere', () => {
   for (const document of DOCUMENTS) {
     const text = readFileSync(at(document), 'utf8')
