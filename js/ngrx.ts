@@ -25,7 +25,11 @@ const REBASE = '@@twin/rebase'
 /** Every twin that was provided, so that actions dispatched while the app starts are caught too. */
 const TWINS = new InjectionToken<readonly Twin[][]>('twinstore.twins')
 
-/** Adds twins to the store. In the root after `provideStore()`; for a lazy feature after `provideState()` there. */
+/**
+ * Adds twins to the store, after it: `provideStore({ orders: orders.reducer }), provideTwin(orders)`. For a lazy feature:
+ * `provideState('orders', orders.reducer), provideTwin(orders)` on its route, and `provideTwin()` among the root's providers.
+ * In another order the app does not start: a `TwinError` `wiring` says so.
+ */
 export function provideTwin(...twins: Twin<any, any>[]): EnvironmentProviders {
   return makeEnvironmentProviders([
     { provide: TWINS, multi: true, useValue: twins },
@@ -35,7 +39,7 @@ export function provideTwin(...twins: Twin<any, any>[]): EnvironmentProviders {
   ])
 }
 
-/** A twin's status as a signal, in an injection context. */
+/** A twin's `status` as a signal; to be called in an injection context, for example for a component's field. */
 export function injectTwinStatus(twin: Twin<any, any>): Signal<TwinStatus> {
   const status = signal(twin.status)
   inject(DestroyRef).onDestroy(twin.subscribe(() => status.set(twin.status)))
