@@ -12,11 +12,11 @@ const WIRING: Record<string, string> = {
     "an action would change a twin's slice, but the twin's middleware is not in this store: add it, as the last one",
 }
 const FAILURES: Record<string, string> = {
-  'bad-url': 'the browser does not take `url` for the address of a socket: it must be ws://…/sync or wss://…/sync',
-  'bad-message': 'what came from the server is no message of this protocol: is `url` the address of a Twinstore server?',
+  'bad-url': 'the browser does not take `url` for a socket’s address: it must be ws://… or wss://…',
+  'bad-message': 'the server sent a frame that is no message of this protocol: is it a Twinstore server?',
 }
 const DIVERGED =
-  'an accepted event threw in this client’s reducer, or led to another state than on the server. Is the reducer pure, and the same as the server’s model? The server’s state is taken'
+  'an accepted event threw in this client’s reducer, or led to another state than on the server, whose state is taken: is the reducer pure, and the same?'
 const RESET = 'the server was reset, or restored from a backup: what was pending is held'
 
 type Emit = (action: unknown) => unknown

@@ -15,7 +15,7 @@ export async function init(wasm?: URL | string | Response | BufferSource | WebAs
   try {
     await load(wasm === undefined ? undefined : { module_or_path: wasm })
   } catch (cause) {
-    const message = `${FILE} could not be loaded: copy it from the package to where your app is served from, and give init its URL: init(new URL('${FILE}', document.baseURI)). ${cause}`
+    const message = `${FILE} could not be loaded: serve it, and give init its URL, as in init(new URL('${FILE}', document.baseURI)). ${cause}`
     throw Object.assign(twinError('no-wasm', message), { cause })
   }
   loaded = true

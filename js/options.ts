@@ -67,15 +67,15 @@ const KINDS: Record<'routing' | 'storage' | 'durability', readonly unknown[]> = 
 // eslint-disable-next-line no-control-regex
 const STREAM = /^[A-Za-z][A-Za-z0-9_]{0,63}\/[^\x00-\x1f\x7f]+$/
 const STREAM_RULE =
-  "`stream` must be `<model>/<name>`: the model's name is a letter followed by up to 63 letters, digits or underscores; the name has at most 200 bytes and no control characters"
+  '`stream` must be `<model>/<name>`: the model a letter and up to 63 letters, digits or underscores, the name at most 200 bytes without control characters'
 
 /** Throws `bad-option` where an option is missing or of the wrong kind. */
 export function complete(given: TwinOptions<any, any>): Settings {
   demand(typeof given === 'object' && given !== null, 'createTwin takes an object of options', given)
   const { url, name, stream, reducer, validate, storage, schema = 1, announce = false, coalesce, upcast, migrate } = given
-  demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null to never connect", url)
+  demand(typeof url === 'string' || url === null, "`url` must be given: the server's ws:// or wss:// address, or null", url)
   demand(stream !== undefined || (typeof name === 'string' && name !== ''), '`name` must be given where `stream` is not: stored data is kept under it', name)
-  demand(typeof reducer === 'function', '`reducer` must be given: the same (state, action) => state as the server’s model', reducer)
+  demand(typeof reducer === 'function', '`reducer` must be given: the same as the server’s model', reducer)
   for (const [name, value] of Object.entries({ validate, upcast, migrate, coalesce }))
     demand(value === undefined || typeof value === 'function', `\`${name}\` must be a function`, value)
   for (const [name, kinds] of Object.entries(KINDS)) {
