@@ -1,7 +1,7 @@
 /** Middleware behind the twin that interferes, and stores that are wired wrongly: the slice is right, or it is said why not. */
 import { test } from 'node:test'
 import { combineReducers, configureStore } from '@reduxjs/toolkit'
-import { assert, complaints, equalsServer, isOnline, isSettled, rig, settle, storeOf, twinOf, ui } from './lib/rig.mjs'
+import { PATIENT, assert, complaints, equalsServer, isOnline, isSettled, rig, settle, storeOf, twinOf, ui } from './lib/rig.mjs'
 import { startServer } from './lib/server.mjs'
 import ordersReducer, { bumped, created, doubled } from './models/orders.mjs'
 import { REBASE } from './lib/twinstore.mjs'
@@ -85,7 +85,7 @@ test('one dispatch astray is healed without a word', async () => {
 
 test('the middleware was forgotten: said once, at the first action that should have changed the slice', async () => {
   const { twin } = twinOf()
-  const store = configureStore({ reducer: { orders: twin.reducer, ui: ui.reducer }, devTools: false })
+  const store = configureStore({ reducer: { orders: twin.reducer, ui: ui.reducer }, middleware: all => all(PATIENT), devTools: false })
   const heard = await complaints(() => {
     store.dispatch(ui.actions.toggled())
     assert.equal(twin.status.pending, 0)
