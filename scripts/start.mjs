@@ -71,7 +71,7 @@ function whatToTry(address) {
   Try this:
   1. Open http://${address} in two windows, add an order in one: it is in the other.
   2. Take one offline by the switch in its header, change orders, reload it: all is still there. Go online: it is sent.
-  3. Stop the server (Ctrl-C) and go on working; the page even reloads without it. Then: npm start
+  3. Stop the server (Ctrl-C) and go on working; the page even reloads without it. Then: ${process.env.PORT ? `PORT=${process.env.PORT} ` : ''}npm start
   4. npx wscat -c 'ws://${address}/sync?stream=salesOrder/demo'
      > {"type":"create","payload":{"id":"1","customer":"Ann"}}
   5. ${serverBinary(RELEASE)} events salesOrder/demo
