@@ -1,5 +1,6 @@
 //! `twinstore compact`: puts a state in the place of the oldest events, which are exported first.
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,21 +9,28 @@ use twinstore_protocol::{ClientId, Seq, StreamId};
 use twinstore_server::analysis::{Filter, Read, Reader};
 use twinstore_server::audit::{Keep, compact, next_base};
 use twinstore_server::log::Log;
+use twinstore_server::random::now;
 use twinstore_server::reducer::QuickJs;
 
+use crate::config::Settings;
 use crate::error::CliError;
 use crate::output::print;
 use crate::progress::Progress;
 use crate::store::{Store, on_reducer_stack, streams};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Put a state in the place of a stream's oldest events. The server must be stopped.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Compact {
     /// The stream, MODEL/NAME; without it, all streams.
     stream: Option<String>,
-    /// Where events are kept: sqlite:FILE.
-    #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
-    store: Store,
+    /// The server's settings: where events are kept, and `client_days`.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where events are kept: sqlite:FILE (the default, twinstore.db).
+    #[arg(long, value_name = "STORE")]
+    store: Option<Store>,
     /// So many of the newest events of each stream stay.
     #[arg(long, value_name = "EVENTS", default_value_t = 1_000)]
     keep: u64,
@@ -36,6 +44,9 @@ pub(crate) struct Compact {
     /// out of its rejections. May be given more than once.
     #[arg(long = "forget", value_name = "CLIENT", conflicts_with = "keep", requires = "stream")]
     forget: Vec<String>,
+    /// Clients that have been still for so many days, and have no event left, are forgotten. 365 by default.
+    #[arg(long, value_name = "DAYS")]
+    client_days: Option<NonZeroU64>,
 }
 
 impl Compact {
@@ -45,17 +56,24 @@ impl Compact {
     }
 
     fn all(&self) -> Result<(), CliError> {
-        let log = self.store.open_existing()?;
+        let settings = match &self.config {
+            Some(file) => Settings::of_file(file)?,
+            None => Settings::default(),
+        };
+        let log = self.store.as_ref().unwrap_or(&settings.store).open_existing()?;
+        let days = self.client_days.map_or(settings.limits.limits().client_days, NonZeroU64::get);
+        let clients_since = now().saturating_sub(days.saturating_mul(DAY_MS));
         for (stream, _) in streams(&*log, self.stream.as_deref())? {
-            self.one(&*log, &stream)?;
+            self.one(&*log, &stream, clients_since)?;
         }
         log.close();
         Ok(())
     }
 
-    fn one(&self, log: &dyn Log, stream: &StreamId) -> Result<(), CliError> {
+    fn one(&self, log: &dyn Log, stream: &StreamId, clients_since: u64) -> Result<(), CliError> {
         let forget: Vec<_> = self.forget.iter().cloned().map(ClientId).collect();
-        let keep = Keep { events: if forget.is_empty() { self.keep } else { 0 }, forget };
+        let events = if forget.is_empty() { self.keep } else { 0 };
+        let keep = Keep { events, forget, clients_since };
         let Some((base, next)) = next_base(log, stream, keep.events)? else {
             return print(&format!("{stream}: nothing to let go of\n"));
         };

@@ -156,5 +156,5 @@ fn the_tables_are_those_of_the_page() {
         (table.clone(), columns[1..].to_vec())
     };
     assert_eq!(told, tables[1..].iter().map(columns).collect());
-    assert_eq!(answer(&store, "PRAGMA user_version")[1], "1");
+    assert_eq!(answer(&store, "PRAGMA user_version")[1], "2");
 }

@@ -181,3 +181,57 @@ fn a_client_that_is_forgotten_leaves_its_numbers_only() {
     assert!(has(client.as_bytes()), "its numbers");
     assert!(!has(b"a-secret"), "its rejected actions");
 }
+
+/// 30 events of a client of 2020; that they are of then, too, is made so by hand.
+#[test]
+fn clients_that_were_still_for_long_are_forgotten_and_not_taken_for_new_ones() {
+    let (place, old) = (Place::new(), "20200101-old");
+    let by_old = |n: u32, mut action: Value| {
+        action["meta"] = json!({ "twin": { "client": old, "n": n } });
+        action
+    };
+    let server = place.serve();
+    let action = |n| if n % 10 == 0 { json!({ "type": "bad" }) } else { put(n) };
+    let actions: Vec<_> = (1..=30).map(|n| by_old(n, action(n))).collect();
+    post(server.port, &json!(actions).to_string());
+    assert_eq!(server.terminate().0, Some(0));
+    {
+        let store =
+            rusqlite::Connection::open(place.path().join("twinstore.db")).expect("it opens");
+        store.execute("UPDATE m_events SET at = 1577880000000", []).expect("it writes");
+    }
+    let known = || {
+        let store =
+            rusqlite::Connection::open(place.path().join("twinstore.db")).expect("it opens");
+        let count = |table| {
+            let sql = format!("SELECT count(*) FROM {table} WHERE client = ?1");
+            store.query_row(&sql, [old], |row| row.get::<_, i64>(0)).expect("a count")
+        };
+        [count("twin_clients"), count("twin_rejections")]
+    };
+    place.file("t.toml", "[limits]\nclient_days = 100000\n");
+    let compact = |keep, more: &[&str]| {
+        let args = [&["compact", "m/x", "--keep", keep, "--discard"], more].concat();
+        let output = place.run(&args);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    };
+    compact("1", &[]);
+    assert_eq!(known(), [1, 2], "an event of it is left, a rejection");
+    let server = place.serve();
+    post(server.port, &put(31).to_string());
+    assert_eq!(server.terminate().0, Some(0));
+    compact("1", &["--config", "t.toml"]);
+    assert_eq!(known(), [1, 3], "it is not that old");
+    compact("0", &["--client-days", "30"]);
+    assert_eq!(known(), [0, 0]);
+
+    let server = place.serve();
+    let late = by_old(31, put(33)).to_string();
+    let (status, answer) = request(server.port, "POST", "/streams/m%2Fx/actions", &late);
+    assert_eq!(status, 409, "{answer}");
+    assert!(answer.contains("too-old"), "{answer}");
+    post(server.port, &put(32).to_string());
+    assert_eq!(server.terminate().0, Some(0));
+    let checked = place.run(&["check"]);
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+}

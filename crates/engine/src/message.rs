@@ -121,9 +121,12 @@ impl Refusal {
     #[must_use]
     pub fn of(name: &str) -> Self {
         match HeldReason::parse(name) {
-            Some(reason @ (HeldReason::TooLarge | HeldReason::TooDeep | HeldReason::NotPlain)) => {
-                Self::Hold(reason)
-            }
+            Some(
+                reason @ (HeldReason::TooLarge
+                | HeldReason::TooDeep
+                | HeldReason::NotPlain
+                | HeldReason::TooOld),
+            ) => Self::Hold(reason),
             _ if name == code::GAP || name == code::OVERLAP => Self::Correct,
             _ => Self::Later,
         }

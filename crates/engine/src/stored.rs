@@ -76,6 +76,8 @@ pub enum HeldReason {
     TooDeep,
     /// The server refused it: not a plain action.
     NotPlain,
+    /// The server refused it: it has forgotten clients of that day, so that it may have the action already.
+    TooOld,
     /// The server has settled a later number without it.
     Skipped,
     /// Another version of the app dispatched it, and this one cannot bring it up to date.
@@ -83,8 +85,15 @@ pub enum HeldReason {
 }
 
 impl HeldReason {
-    const ALL: [Self; 6] =
-        [Self::Reset, Self::TooLarge, Self::TooDeep, Self::NotPlain, Self::Skipped, Self::Schema];
+    const ALL: [Self; 7] = [
+        Self::Reset,
+        Self::TooLarge,
+        Self::TooDeep,
+        Self::NotPlain,
+        Self::TooOld,
+        Self::Skipped,
+        Self::Schema,
+    ];
 
     /// The reason as the app sees it.
     #[must_use]
@@ -94,6 +103,7 @@ impl HeldReason {
             Self::TooLarge => "too-large",
             Self::TooDeep => "too-deep",
             Self::NotPlain => "not-plain",
+            Self::TooOld => "too-old",
             Self::Skipped => "skipped",
             Self::Schema => "schema",
         }

@@ -24,6 +24,7 @@ fn those_behind_go_on() {
         (code::TOO_LARGE, HeldReason::TooLarge),
         (code::TOO_DEEP, HeldReason::TooDeep),
         (code::NOT_PLAIN, HeldReason::NotPlain),
+        (code::TOO_OLD, HeldReason::TooOld),
     ];
     for (code, reason) in reasons {
         let (page, server) = refused(code);
@@ -71,6 +72,25 @@ fn what_was_held_back_is_held_too() {
     assert!(page.entered.is_empty());
     assert!(page.visible.is_empty());
     assert!(!page.engine.hides());
+}
+
+#[test]
+fn what_a_client_that_was_forgotten_left_is_held_and_its_heir_goes_on() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    page.dispatch_all(0, [1, 2]);
+    page.exchange(0, &mut server);
+    page.cut(0);
+    page.dispatch_all(0, [3, 4]);
+    server.forget("a");
+    // Years later: the server knows less of it than was confirmed, and yet it is the same server.
+    let mut heir = Page::load("b", page.disk, true);
+    heir.connect(0, &mut server);
+    heir.dispatch(0, 5);
+    heir.exchange(0, &mut server);
+    assert_eq!(heir.notices, ["held 3 n3 too-old", "held 4 n4 too-old", "confirmed 5 n1 seq3"]);
+    assert_eq!(heir.visible, [1, 2, 5]);
+    assert_eq!(server.state(), [1, 2, 5], "not twice");
 }
 
 #[test]

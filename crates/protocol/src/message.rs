@@ -60,6 +60,9 @@ pub mod code {
     pub const TOO_DEEP: &str = "too-deep";
     /// The action is not a plain JSON object with a `type`, or has an own `__proto__` key.
     pub const NOT_PLAIN: &str = "not-plain";
+    /// The client is of a day before those that the server remembers, and not known: the action may have
+    /// been decided, and forgotten.
+    pub const TOO_OLD: &str = "too-old";
     /// The server has more to do than it can queue; try again later.
     pub const BUSY: &str = "busy";
     /// Too many actions in too short a time; try again later.

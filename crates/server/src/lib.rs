@@ -18,6 +18,7 @@ mod addresses;
 pub mod analysis;
 pub mod audit;
 pub mod auth;
+pub mod day;
 mod error;
 pub mod event;
 pub mod fold;

@@ -33,6 +33,8 @@ pub struct Limits {
     pub rejections_listed: usize,
     /// Clients whose last number is kept in memory per stream; the log knows the others.
     pub clients_cached: usize,
+    /// Days after which a client whose events are compacted is forgotten.
+    pub client_days: u64,
     /// Events that are folded for one `GET …/state?at=`.
     pub fold_events: u64,
     /// Events that are counted for one `GET …/stats`.
@@ -70,6 +72,7 @@ impl Limits {
         snapshot_part_bytes: 256 << 10,
         rejections_listed: 100,
         clients_cached: 10_000,
+        client_days: 365,
         fold_events: 50_000,
         stats_events: 1_000_000,
         sockets: 20_000,

@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use twinstore_protocol::{ClientId, LogId};
 
+use crate::day::Day;
+
 /// Milliseconds since 1970.
 #[must_use]
 pub fn now() -> u64 {
@@ -28,7 +30,7 @@ pub fn log_id() -> LogId {
 /// Where the system has no randomness.
 #[must_use]
 pub fn client_id(now: u64) -> ClientId {
-    ClientId(format!("{}-{}", day(now), text()))
+    ClientId(format!("{}-{}", Day::of(now), text()))
 }
 
 /// 72 bits as 12 characters.
@@ -39,29 +41,9 @@ fn text() -> String {
     bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 63)])).collect()
 }
 
-/// The UTC day as `YYYYMMDD` (the days of the civil calendar, by Howard Hinnant).
-fn day(now: u64) -> String {
-    let days = now / 86_400_000 + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days() {
-        assert_eq!(day(0), "19700101");
-        assert_eq!(day(1_795_428_000_000), "20261123");
-        assert_eq!(day(951_782_400_000), "20000229");
-    }
 
     #[test]
     fn ids_differ() {

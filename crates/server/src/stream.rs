@@ -9,6 +9,7 @@
 pub mod ask;
 mod batch;
 pub mod commit;
+mod number;
 mod replica;
 
 use std::collections::VecDeque;

@@ -105,6 +105,7 @@ counts! {
         HeldTooLarge "held: too large",
         HeldTooDeep "held: too deep",
         HeldNotPlain "held: not plain",
+        HeldTooOld "held: too old",
         HeldSkipped "held: skipped",
         HeldSchema "held: schema",
         Reset "reset told",

@@ -562,6 +562,7 @@ impl Tab {
                     HeldReason::TooLarge => Count::HeldTooLarge,
                     HeldReason::TooDeep => Count::HeldTooDeep,
                     HeldReason::NotPlain => Count::HeldNotPlain,
+                    HeldReason::TooOld => Count::HeldTooOld,
                     HeldReason::Skipped => Count::HeldSkipped,
                     HeldReason::Schema => Count::HeldSchema,
                 });

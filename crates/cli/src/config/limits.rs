@@ -42,6 +42,7 @@ limits_table! {
     snapshot_every: NonZeroU64,
     rejections_listed: NonZeroUsize,
     clients_cached: NonZeroUsize,
+    client_days: NonZeroU64,
     fold_events: NonZeroU64,
     stats_events: NonZeroU64,
     sockets: NonZeroUsize,

@@ -1,6 +1,6 @@
 //! A small server: a log, its clients' last numbers, and ways to make it behave badly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use twinstore_engine::wire::{Incoming, Outgoing};
 use twinstore_protocol::*;
@@ -15,6 +15,8 @@ pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) snapshot_beyond: usize,
     pub(crate) refuse: BTreeMap<Action, &'static str>,
+    /// Clients that it knew once, and whose entries it cannot tell from new ones any more.
+    pub(crate) forgotten: BTreeSet<ClientId>,
     pub(crate) limits: WireLimits,
     /// Of its model.
     pub(crate) schema: u32,
@@ -62,7 +64,7 @@ impl Server {
                 .map(|(i, e)| RejectionRow { n: e.1, seq: Seq(i as u64 + 1), error: rejection() })
                 .collect(),
         };
-        clients.iter().map(row).collect()
+        clients.iter().filter(|c| !self.forgotten.contains(&c.client)).map(row).collect()
     }
 
     fn event(&self, i: usize, whole: bool) -> Event<Action> {
@@ -193,6 +195,7 @@ impl Server {
             }
             let code = match self.refuse.get(&entry.action) {
                 Some(code) => Some(*code),
+                None if self.forgotten.contains(&entry.client) => Some(code::TOO_OLD),
                 None if from > last.next() => Some(code::GAP),
                 None if from <= last => Some(code::OVERLAP),
                 None => None,
@@ -259,6 +262,13 @@ impl Server {
     /// The parts of a state for a client that waits for its own verdicts from the first on.
     pub(crate) fn parts(&self, client: &ClientId) -> Vec<Incoming<Action>> {
         self.snapshot(&[ClientFrom { client: client.clone(), from: N(1) }])
+    }
+
+    /// Its events are compacted, and its numbers gone.
+    pub(crate) fn forget(&mut self, client: &str) {
+        let client = ClientId(client.to_owned());
+        self.last.remove(&client);
+        self.forgotten.insert(client);
     }
 
     /// Something another client did.

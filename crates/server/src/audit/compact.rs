@@ -14,6 +14,8 @@ pub struct Keep {
     pub events: u64,
     /// Clients whose rejections' reasons go, too.
     pub forget: Vec<ClientId>,
+    /// Clients of before this moment, in milliseconds since 1970, that have no event left are forgotten.
+    pub clients_since: u64,
 }
 
 /// What was done.
@@ -85,7 +87,9 @@ pub fn compact(
     let state = fold.state_here().map_err(failed)?;
     let hole = || failed(FoldError::Hole { from: seq.0, to: seq.0 });
     let (model, state) = model.zip(state).ok_or_else(hole)?;
-    let compaction = Compaction { head, base: Snapshot { seq, model, state }, forget: keep.forget };
+    let base = Snapshot { seq, model, state };
+    let Keep { forget, clients_since, .. } = keep;
+    let compaction = Compaction { head, base, forget, clients_since };
     let gone = log.compact(stream, compaction)?;
     Ok(Some(Compacted { base: seq, gone }))
 }

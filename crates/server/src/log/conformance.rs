@@ -10,6 +10,7 @@ use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId};
 use super::{
     Append, AppendError, Base, Compaction, Derived, Head, Log, Page, Snapshot, StoredModel, Verdict,
 };
+use crate::day::Day;
 use crate::event::{Parts, StoredEvent};
 
 /// Runs all checks, each on a new log.
@@ -28,6 +29,7 @@ pub fn check(new: &dyn Fn() -> Box<dyn Log>) {
     snapshots_are_found_by_place(&*new());
     what_events_make_is_replaced(&*new());
     a_base_takes_the_place_of_events(&*new());
+    old_clients_are_forgotten_with_their_events(&*new());
     models_are_kept(&*new());
     one_of_many_racing_appends_wins(&*new());
     nothing_is_written_once_closed(&*new());
@@ -288,6 +290,7 @@ fn a_base_takes_the_place_of_events(log: &dyn Log) {
         head: log.head(stream).unwrap().unwrap(),
         base: snapshot(seq),
         forget: Vec::new(),
+        clients_since: 0,
     };
     let stale = to(5);
     append(log, sample.append_after(8, 1)).unwrap();
@@ -335,6 +338,73 @@ fn a_base_takes_the_place_of_events(log: &dyn Log) {
     assert!(reasons.iter().all(|row| row.error.reason.is_empty()), "{reasons:?}");
     append(log, sample.append_after(11, 1)).unwrap();
     assert_eq!(log.read(stream, Seq(0), ALL).unwrap().len(), 1);
+}
+
+/// Made long ago and still since: what is known of such a client goes, but only once no event of it is left.
+fn old_clients_are_forgotten_with_their_events(log: &dyn Log) {
+    let stream = Sample::new("m/x").stream;
+    assert_eq!(log.clients_since(&stream).unwrap(), Day(0));
+    if !log.compacts() {
+        return;
+    }
+    let [old, busy, new, plain, late] =
+        ["20250101-a", "20250101-b", "20260301-c", "sensor", "20250101-d"].map(client);
+    let clients_since = 1_770_000_000_000; // 2026-02-02
+    let long_ago = clients_since - 1;
+    let events = [
+        (&old, long_ago),
+        (&busy, clients_since),
+        (&new, long_ago),
+        (&plain, long_ago),
+        (&late, long_ago),
+    ];
+    append(log, rejected(&stream, &events)).unwrap();
+    let to = |seq| Compaction {
+        head: log.head(&stream).unwrap().unwrap(),
+        base: Snapshot { seq: Seq(seq), model: "h".to_owned(), state: "{}".to_owned() },
+        forget: Vec::new(),
+        clients_since,
+    };
+    let known = || {
+        let known = [&old, &busy, &new, &plain, &late].map(|client| {
+            let row = log.rejections(&stream, client, N(0), 9).unwrap();
+            let last = log.last_n(&stream, client).unwrap();
+            assert_eq!(row.len() as u64, last.0, "{client}");
+            assert_eq!(log.verdict(&stream, client, N(1)).unwrap().is_some(), last == N(1));
+            last.0
+        });
+        (known, log.clients_since(&stream).unwrap())
+    };
+    log.compact(&stream, to(4)).unwrap();
+    assert_eq!(known(), ([0, 1, 1, 1, 1], Day(20_260_202)));
+    log.compact(&stream, to(5)).unwrap();
+    assert_eq!(known(), ([0, 1, 1, 1, 0], Day(20_260_202)));
+}
+
+fn client(id: &str) -> ClientId {
+    ClientId(id.to_owned())
+}
+
+/// A first action of each of them, decided then, and rejected.
+fn rejected(stream: &StreamId, events: &[(&ClientId, u64)]) -> Append {
+    let event = |(seq, (client, at)): (u64, &(&ClientId, u64))| {
+        let parts = Parts {
+            seq: Seq(seq),
+            client,
+            n: N(1),
+            from: None,
+            at: *at,
+            kind: "sample",
+            model: "0123456789abcdef",
+            schema: 1,
+            action: r#"{"type":"sample"}"#,
+        };
+        let why = Rejection { code: "invalid".to_owned(), reason: "why".to_owned() };
+        StoredEvent::new(&Chain::default(), parts, Some(why))
+    };
+    let events = (1..).zip(events).map(event).collect();
+    let log = LogId("log".to_owned());
+    Append { stream: stream.clone(), log, after: Seq(0), events, records: Vec::new() }
 }
 
 fn models_are_kept(log: &dyn Log) {

@@ -10,6 +10,7 @@ use super::{
     Append, AppendError, Base, Compaction, Derived, Done, Head, Log, Page, ReadError, Snapshot,
     StoredModel, Verdict, WriteError,
 };
+use crate::day::Day;
 use crate::event::StoredEvent;
 use crate::limits;
 
@@ -43,8 +44,11 @@ struct Stream {
 /// Verdicts without their events.
 #[derive(Debug, Default)]
 struct Gone {
-    last: BTreeMap<ClientId, N>,
+    /// Each client's last number and when it was decided.
+    last: BTreeMap<ClientId, (N, u64)>,
     rejections: BTreeMap<(ClientId, N), (N, RejectionRow)>,
+    /// Clients of earlier days may have been forgotten.
+    clients_since: Day,
 }
 
 impl MemoryLog {
@@ -124,7 +128,7 @@ impl Stream {
 
     /// Moves the base; gives how many events are gone.
     fn compact(&mut self, compaction: Compaction) -> Option<u64> {
-        let Compaction { base, forget, .. } = compaction;
+        let Compaction { base, forget, clients_since, .. } = compaction;
         let count = usize::try_from(base.seq.0.checked_sub(self.begin())?).ok()?;
         let chain = self.events.get(count.checked_sub(1)?)?.chain.clone();
         for event in self.events.drain(..count) {
@@ -136,10 +140,25 @@ impl Stream {
         {
             row.error.reason.clear();
         }
+        self.forget_clients(clients_since);
         self.base = Some(Base { seq: base.seq, chain });
         self.snapshots.retain(|seq, _| *seq > base.seq);
         self.snapshots.insert(base.seq, base);
         Some(count as u64)
+    }
+
+    /// Forgets clients of before that moment that have no event left.
+    fn forget_clients(&mut self, since: u64) {
+        let Self { by_client, gone, .. } = self;
+        let day = Day::of(since);
+        let of_client = |client: &ClientId| (client.clone(), N(0))..=(client.clone(), N(u64::MAX));
+        gone.last.retain(|client, (_, at)| {
+            *at >= since
+                || Day::of_client(client).is_none_or(|made| made >= day)
+                || by_client.range(of_client(client)).next().is_some()
+        });
+        gone.rejections.retain(|(client, _), _| gone.last.contains_key(client));
+        gone.clients_since = gone.clients_since.max(day);
     }
 
     fn rejections(&self, client: &ClientId, from: N) -> Vec<RejectionRow> {
@@ -152,7 +171,7 @@ impl Stream {
         if let Some(event) = self.of_client(client, n).next().filter(|event| event.first_n() <= n) {
             return Some(Verdict { n: event.n, seq: event.seq, error: event.error.clone() });
         }
-        if self.gone.last.get(client).is_none_or(|last| n > *last) {
+        if self.gone.last.get(client).is_none_or(|(last, _)| n > *last) {
             return None;
         }
         let range = (client.clone(), n)..=(client.clone(), N(u64::MAX));
@@ -169,8 +188,8 @@ impl Stream {
 
 impl Gone {
     fn take(&mut self, event: &StoredEvent) {
-        let last = self.last.entry(event.client.clone()).or_default();
-        *last = event.n.max(*last);
+        let (last, at) = self.last.entry(event.client.clone()).or_default();
+        (*last, *at) = (event.n.max(*last), event.at.max(*at));
         if let Some(row) = row(event) {
             let key = (event.client.clone(), event.n);
             self.rejections.insert(key, (event.first_n(), row));
@@ -220,7 +239,7 @@ impl Log for MemoryLog {
     fn last_n(&self, stream: &StreamId, client: &ClientId) -> Result<N, ReadError> {
         Ok(self.in_stream(stream, |s| {
             let last = s.of_client(client, N(0)).next_back().map(|event| event.n);
-            last.or_else(|| s.gone.last.get(client).copied()).unwrap_or_default()
+            last.or_else(|| s.gone.last.get(client).map(|(last, _)| *last)).unwrap_or_default()
         }))
     }
 
@@ -286,6 +305,10 @@ impl Log for MemoryLog {
 
     fn base(&self, stream: &StreamId) -> Result<Option<Base>, ReadError> {
         Ok(self.in_stream(stream, |s| s.base.clone()))
+    }
+
+    fn clients_since(&self, stream: &StreamId) -> Result<Day, ReadError> {
+        Ok(self.in_stream(stream, |s| s.gone.clients_since))
     }
 
     fn compact(&self, id: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {

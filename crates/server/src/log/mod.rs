@@ -12,6 +12,7 @@ use std::fmt;
 
 use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, RejectionRow, Seq, StreamId};
 
+use crate::day::Day;
 use crate::event::StoredEvent;
 
 pub use memory::MemoryLog;
@@ -171,6 +172,9 @@ pub struct Compaction {
     /// Clients whose rejections' reasons are taken out. Where there are any, nothing of what goes is
     /// left in the store's file either.
     pub forget: Vec<ClientId>,
+    /// Clients that have no event left, whose last one is from before this moment (in milliseconds
+    /// since 1970) and whose id is of a day before it, are forgotten: their numbers and rejections go.
+    pub clients_since: u64,
 }
 
 /// A model as it was run, kept for as long as its events are.
@@ -317,8 +321,19 @@ pub trait Log: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// Clients whose id is of an earlier day than this may have been forgotten: whether such a one,
+    /// where it is not known, ever had a verdict cannot be told any more.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn clients_since(&self, stream: &StreamId) -> Result<Day, ReadError> {
+        let _ = stream;
+        Ok(Day(0))
+    }
+
     /// Puts a state in the place of the events up to it, in one write. Clients' numbers and the verdicts
-    /// of rejected actions stay; of the accepted ones is known that they were. Where the head is
+    /// of rejected actions stay, but for clients that are forgotten; of the accepted ones is known that
+    /// they were. Where the head is
     /// another one, or the base is beyond the new one already, nothing is written. Gives how many
     /// events are gone.
     ///

@@ -4,6 +4,7 @@
 //! head). Events lie in `<model>_events`, records in `<model>`, all else in tables `twin_…`.
 //! Not here: the writing itself (`sqlite/writer.rs`).
 
+mod compact;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -21,10 +22,11 @@ use super::{
     Append, BackendError, Base, Compaction, Derived, Done, Head, Log, Page, ReadError, Snapshot,
     StoredModel, Verdict, WriteError,
 };
+use crate::day::Day;
 use crate::event::StoredEvent;
 
 /// The form of the tables; a file of a later one is not opened.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// How long a connection waits for another one's lock.
 const BUSY: Duration = Duration::from_secs(10);
@@ -356,6 +358,15 @@ impl Log for SqliteLog {
         self.read_with("a base", |c| base_of(c, stream))
     }
 
+    fn clients_since(&self, stream: &StreamId) -> Result<Day, ReadError> {
+        self.read_with("which clients were forgotten", |c| {
+            let sql = "SELECT clients_since FROM twin_forgotten WHERE stream = ?1";
+            let day = |row: &Row<'_>| row.get(0).map(Day);
+            let found = c.prepare_cached(sql)?.query_row([stream.as_str()], day).optional()?;
+            Ok(found.unwrap_or_default())
+        })
+    }
+
     fn compact(&self, stream: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {
         let error = |source| WriteError { what: "a base", source };
         let writer = self.writer.as_ref().ok_or_else(|| error("the store is read-only".into()))?;
@@ -428,8 +439,14 @@ CREATE TABLE IF NOT EXISTS twin_rejections (
   stream TEXT NOT NULL, client TEXT NOT NULL, n INTEGER NOT NULL, from_n INTEGER,
   seq INTEGER NOT NULL, code TEXT NOT NULL, reason TEXT, PRIMARY KEY (stream, client, n)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS twin_gone (
+  stream TEXT NOT NULL, client TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (stream, client)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS twin_forgotten (
+  stream TEXT PRIMARY KEY, clients_since INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS twin_probe (room BLOB NOT NULL);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 ";
 
 /// The tables of one model. A stream's name is stored whole: names of models may be alike.

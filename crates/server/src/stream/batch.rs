@@ -10,6 +10,7 @@ use super::ask::{
     Answer, Ask, Command, Number, Outcome, Refused, SessionId, Submission, Submitted,
 };
 use super::commit::{Commit, Decided};
+use super::number::{Known, Place, place};
 use super::replica::Replica;
 use super::{Config, Output, verdict_row};
 use crate::action::{ActionText, Refusal};
@@ -155,13 +156,6 @@ impl Submitted {
     }
 }
 
-/// What an entry's number means (I5).
-enum Place {
-    Known(N),
-    Take(N, Option<N>),
-    Refuse(Refusal),
-}
-
 /// The events decided since the last commit.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -235,8 +229,9 @@ impl Batch {
             }
         }
         while let Some(entry) = next_entry(queued) {
-            let last = replica.last_n(config, &entry.client)?;
-            let place = match place(entry.number, last) {
+            let known = replica.known(config, &entry.client)?;
+            let last = known.last;
+            let place = match place(entry.number, known) {
                 Place::Take(..) if known_only => Place::Refuse(not_stored()),
                 place => place,
             };
@@ -414,11 +409,12 @@ fn first_refusal(
 ) -> Result<Option<Refused>, ReadError> {
     let mut lasts: BTreeMap<&ClientId, N> = BTreeMap::new();
     for entry in &submission.entries {
-        let last = match lasts.get(&entry.client) {
-            Some(last) => *last,
-            None => replica.last_n(config, &entry.client)?,
+        let known = match lasts.get(&entry.client) {
+            Some(last) => Known { last: *last, maybe_forgotten: false },
+            None => replica.known(config, &entry.client)?,
         };
-        match place(entry.number, last) {
+        let last = known.last;
+        match place(entry.number, known) {
             Place::Known(_) => {}
             Place::Take(n, _) => {
                 lasts.insert(&entry.client, n);
@@ -430,41 +426,6 @@ fn first_refusal(
         }
     }
     Ok(submission.then.clone())
-}
-
-/// I5: an entry settles `from..=n`, and `last` is the client's last number.
-fn place(number: Number, last: N) -> Place {
-    let (n, from) = match number {
-        Number::Next => return Place::Take(last.next(), None),
-        Number::Given { n, from } => (n, from),
-    };
-    let first = from.unwrap_or(n);
-    if n <= last {
-        Place::Known(n)
-    } else if first == last.next() || (first <= last && planted::is(Bug::OverlapTaken)) {
-        Place::Take(n, from)
-    } else if first > last.next() {
-        Place::Refuse(gap(last, first))
-    } else {
-        Place::Refuse(overlap(last, first))
-    }
-}
-
-fn gap(last: N, first: N) -> Refusal {
-    let (missing, to) = (last.0 + 1, first.0 - 1);
-    let reason = format!(
-        "numbers {missing} to {to} of this client are missing: send the entry again with from {missing}"
-    );
-    Refusal { code: code::GAP, reason }
-}
-
-fn overlap(last: N, first: N) -> Refusal {
-    let next = last.0 + 1;
-    let reason = format!(
-        "number {} of this client has its verdict: send the entry again with from {next}",
-        first.0
-    );
-    Refusal { code: code::OVERLAP, reason }
 }
 
 fn not_stored() -> Refusal {

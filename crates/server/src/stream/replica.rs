@@ -9,6 +9,8 @@ use twinstore_protocol::{Chain, Check, ClientFrom, ClientId, ClientRow, Cursor, 
 use super::Config;
 use super::ask::{Answer, Join, Joined, Missing, Page, State};
 use super::batch::Broken;
+use super::number::Known;
+use crate::day::Day;
 use crate::fold::{FoldError, Folded, fold};
 use crate::limits::Limits;
 use crate::log::{Derived, Head, ReadError, Snapshot};
@@ -22,6 +24,8 @@ pub(super) struct Replica {
     pub(super) chain: Chain,
     /// Events up to here are gone.
     base: Seq,
+    /// Clients of earlier days may have been forgotten.
+    clients_since: Day,
     pub(super) reducer: Box<dyn Reducer>,
     /// Last numbers of clients that were asked for; the log knows the others.
     pub(super) clients: BTreeMap<ClientId, N>,
@@ -51,6 +55,7 @@ impl Replica {
         let base = log.base(stream)?.map_or(Seq(0), |base| base.seq);
         Ok(Self {
             base,
+            clients_since: log.clients_since(stream)?,
             seq: until,
             chain: head.as_ref().map(|head| head.chain.clone()).unwrap_or_default(),
             log: head.map(|head| head.log),
@@ -117,6 +122,13 @@ impl Replica {
         Ok(last)
     }
 
+    /// What is known of a client.
+    pub(super) fn known(&mut self, config: &Config, client: &ClientId) -> Result<Known, ReadError> {
+        let last = self.last_n(config, client)?;
+        let is_old = || Day::of_client(client).is_some_and(|day| day < self.clients_since);
+        Ok(Known { last, maybe_forgotten: last == N(0) && is_old() })
+    }
+
     pub(super) fn join(&mut self, config: &Config, join: &Join) -> Result<Joined, Broken> {
         self.compared = true;
         let rows = self.rows(config, &join.clients)?;
@@ -158,17 +170,21 @@ impl Replica {
     }
 
     fn rows(&mut self, config: &Config, clients: &[ClientFrom]) -> Result<Vec<ClientRow>, Broken> {
-        let row = |asked: &ClientFrom| -> Result<ClientRow, Broken> {
-            let last = self.last_n(config, &asked.client)?;
+        let mut row = |asked: &ClientFrom| -> Result<Option<ClientRow>, Broken> {
+            let Known { last, maybe_forgotten } = self.known(config, &asked.client)?;
+            // A row would say that it never had a verdict.
+            if maybe_forgotten {
+                return Ok(None);
+            }
             let rejections = config.log.rejections(
                 &config.stream,
                 &asked.client,
                 asked.from,
                 config.limits.rejections_listed,
             )?;
-            Ok(ClientRow { client: asked.client.clone(), last, rejections })
+            Ok(Some(ClientRow { client: asked.client.clone(), last, rejections }))
         };
-        clients.iter().map(row).collect()
+        clients.iter().filter_map(|asked| row(asked).transpose()).collect()
     }
 
     pub(super) fn page(&mut self, config: &Config, after: Seq) -> Result<Page, Broken> {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use twinstore_protocol::{Cursor, Seq, WireLimits};
+use twinstore_protocol::{ClientFrom, Cursor, Seq, WireLimits};
 
 use super::ask::{Join, Number, Submission, Submitted};
 use super::*;
 use crate::action::ActionText;
-use crate::log::MemoryLog;
+use crate::log::{Compaction, MemoryLog};
 use crate::reducer::QuickJs;
 
 const MODEL: &str = "
@@ -68,6 +68,19 @@ impl World {
     fn ask(&mut self, to: &'static str, ask: Ask) -> &mut Self {
         let by = SessionId(to.len() as u64);
         self.feed(Input::Asked(Command { to, by, ask }))
+    }
+
+    /// What a client that joins is told of those that it names.
+    fn rows(&mut self, join: Ask) -> String {
+        let command = Command { to: "a", by: SessionId(9), ask: join };
+        self.worker.handle_input(1_000, Input::Asked(command));
+        let mut rows = Vec::new();
+        while let Some(output) = self.worker.poll_output() {
+            if let Output::Answer(_, _, Answer::Joined(joined)) = output {
+                rows.extend(joined.rows.iter().map(|row| format!("{} {}", row.client, row.last.0)));
+            }
+        }
+        rows.join(", ")
     }
 
     /// The append that was ordered succeeds.
@@ -303,6 +316,55 @@ fn an_unknown_outcome_is_read_back() {
     world.expect(&["append 2", "a <- busy last 0", r#"b <- 0 {"entities":{"n":0}}"#]);
     world.push("a", "c:1 add, c:2 add").written();
     world.expect(&["append 2", "publish 1=c:1 ok, 2=c:2 ok", "a <- new 1, new 2"]);
+}
+
+#[test]
+fn an_old_client_is_refused_once_it_may_have_been_forgotten() {
+    let log = Arc::new(MemoryLog::new());
+    let mut world = World::on(Arc::clone(&log), 9);
+    world.push("a", "20250101-a:1 add, 20250101-b:1 invalid, 20250101-c:1 add").written();
+    let join = |client: &str| {
+        let clients = vec![ClientFrom { client: ClientId(client.to_owned()), from: N(1) }];
+        Ask::Join(Join { cursor: None, clients, empty_too: false })
+    };
+    // Nobody was forgotten yet: one that comes late is taken.
+    world.push("a", "20250101-d:1 add").written();
+    world.expect(&[
+        "append 3",
+        "publish 1=20250101-a:1 ok, 2=20250101-b:1 invalid, 3=20250101-c:1 ok",
+        "a <- new 1, new 2, new 3",
+        "append 1",
+        "publish 4=20250101-d:1 ok",
+        "a <- new 4",
+    ]);
+    assert_eq!(world.rows(join("20250101-x")), "20250101-x 0");
+    let head = log.head(&stream()).expect("it reads").expect("it is there");
+    let state = r#"{"entities":{"n":3}}"#.to_owned();
+    let base = Snapshot { seq: head.seq, model: crate::model::hash(MODEL), state };
+    let clients_since = 1_770_000_000_000; // in 2026; the events are of 1970
+    let compaction = Compaction { head, base, forget: Vec::new(), clients_since };
+    log.compact(&stream(), compaction).expect("it is written");
+
+    let mut world = World::on(log, 9);
+    world.push("a", "20250101-a:2 add").expect(&["a <- too-old last 0"]);
+    world.push("a", "20250101-b:1 invalid").expect(&["a <- too-old last 0"]);
+    world.submit("a", "20250101-c:1 add", true).expect(&["a <- too-old last 0"]);
+    world.push("a", "20250101-x:1 add").expect(&["a <- too-old last 0"]);
+    // Younger ones, those whose id says no day, and those that the server counts for, are taken.
+    world.push("a", "20260301-e:1 add, sensor:1 add, 20250101-y add").written();
+    world.expect(&[
+        "append 3",
+        "publish 5=20260301-e:1 ok, 6=sensor:1 ok, 7=20250101-y:1 ok",
+        "a <- new 5, new 6, new 7",
+    ]);
+    // And from then on it is known.
+    world.push("a", "20250101-y:2 add").written();
+    world.expect(&["append 1", "publish 8=20250101-y:2 ok", "a <- new 8"]);
+    // Who joins is told nothing of a client of which nothing is known for sure.
+    let rows = |world: &mut World, client| world.rows(join(client));
+    assert_eq!(rows(&mut world, "20250101-a"), "");
+    assert_eq!(rows(&mut world, "20250101-y"), "20250101-y 2");
+    assert_eq!(rows(&mut world, "20260301-f"), "20260301-f 0");
 }
 
 #[test]

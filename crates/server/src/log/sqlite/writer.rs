@@ -12,12 +12,13 @@ use std::thread::{self, JoinHandle};
 use rusqlite::{Connection, ErrorCode, Savepoint, Transaction, TransactionBehavior, params};
 use twinstore_protocol::{Seq, StreamId};
 
+use super::compact::compact;
 use super::{int, model_tables};
 use crate::event::StoredEvent;
 use crate::limits;
 use crate::log::{
-    Append, AppendError, BackendError, Compaction, Derived, Done, HEAD_MOVED, Head, NO_PLACE,
-    Snapshot, StoredModel,
+    Append, AppendError, BackendError, Compaction, Derived, Done, HEAD_MOVED, Head, Snapshot,
+    StoredModel,
 };
 
 /// A handle to the thread.
@@ -171,7 +172,7 @@ impl Thread {
                 let _ = done.send(self.replace_derived(&stream, &derived));
             }
             Job::Compact(stream, compaction, done) => {
-                let _ = done.send(self.compact(&stream, &compaction));
+                let _ = done.send(compact(&mut self.connection, &stream, &compaction));
             }
             Job::Probe(done) => {
                 let _ = done.send(self.probe().map_err(Into::into));
@@ -277,56 +278,6 @@ impl Thread {
             insert_snapshot(&transaction, stream, snapshot)?;
         }
         Ok(transaction.commit()?)
-    }
-
-    fn compact(&mut self, stream: &StreamId, compaction: &Compaction) -> Result<u64, BackendError> {
-        let (model, id) = (stream.model(), stream.as_str());
-        let Compaction { head, base, forget } = compaction;
-        let place = params![id, int(base.seq.0)];
-        let transaction = self.connection.transaction()?;
-        let is_head = "SELECT 1 FROM twin_streams WHERE stream = ?1 AND head = ?2 AND chain = ?3";
-        if !transaction.prepare(is_head)?.exists(params![
-            id,
-            int(head.seq.0),
-            head.chain.as_str()
-        ])? {
-            return Err(HEAD_MOVED.into());
-        }
-        let moved = transaction.execute(
-            &format!(
-                "INSERT OR REPLACE INTO twin_bases (stream, seq, chain) \
-                 SELECT stream, seq, chain FROM \"{model}_events\" WHERE stream = ?1 AND seq = ?2"
-            ),
-            place,
-        )?;
-        if moved == 0 {
-            return Err(NO_PLACE.into());
-        }
-        transaction.execute(
-            &format!(
-                "INSERT INTO twin_rejections (stream, client, n, from_n, seq, code, reason) \
-                 SELECT stream, client, n, from_n, seq, code, reason FROM \"{model}_events\" \
-                 WHERE stream = ?1 AND seq <= ?2 AND code IS NOT NULL"
-            ),
-            place,
-        )?;
-        for client in forget {
-            let sql = "UPDATE twin_rejections SET reason = '' WHERE stream = ?1 AND client = ?2";
-            transaction.prepare_cached(sql)?.execute(params![id, client.as_str()])?;
-        }
-        let gone = transaction.execute(
-            &format!("DELETE FROM \"{model}_events\" WHERE stream = ?1 AND seq <= ?2"),
-            place,
-        )?;
-        let older = "DELETE FROM twin_snapshots WHERE stream = ?1 AND seq <= ?2";
-        transaction.execute(older, place)?;
-        insert_snapshot(&transaction, stream, base)?;
-        transaction.commit()?;
-        if !forget.is_empty() {
-            // Pages that are free still hold what was there.
-            self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
-        }
-        Ok(gone as u64)
     }
 
     fn put_model(&self, model: &StoredModel) -> rusqlite::Result<()> {
@@ -490,7 +441,7 @@ fn put_record(
     connection.prepare_cached(&sql)?.execute(row).map(drop)
 }
 
-fn insert_snapshot(
+pub(super) fn insert_snapshot(
     connection: &Connection,
     stream: &StreamId,
     snapshot: &Snapshot,
