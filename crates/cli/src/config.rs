@@ -59,6 +59,9 @@ pub(crate) struct Flags {
     admin_token_file: Option<PathBuf>,
     #[command(flatten)]
     tls: TlsTable,
+    /// One of [limits], such as sockets=1000. May be given more than once.
+    #[arg(long = "limit", value_name = "KEY=VALUE")]
+    limits: Vec<String>,
     /// How long sockets and requests get to come to their end at SIGTERM, 10s by default.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     drain: Option<Duration>,
@@ -132,7 +135,7 @@ impl Settings {
             Some(file) => Self::of_file(file)?,
             None => Self::default(),
         };
-        settings.take(flags);
+        settings.take(flags)?;
         Ok(settings)
     }
 
@@ -154,7 +157,7 @@ impl Settings {
         }
     }
 
-    fn take(&mut self, flags: &Flags) {
+    fn take(&mut self, flags: &Flags) -> Result<(), CliError> {
         let models = flags.models.iter().map(|model| (model.name.clone(), model.file.clone()));
         self.models.extend(models);
         if let Some(store) = &flags.store {
@@ -179,6 +182,10 @@ impl Settings {
         if let Some(drain) = flags.drain {
             self.drain = drain;
         }
+        for limit in &flags.limits {
+            self.limits = self.limits.with(limit)?;
+        }
+        Ok(())
     }
 }
 

@@ -45,6 +45,12 @@ pub(crate) enum CliError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    #[error("--limit {line}: {source}")]
+    Limit {
+        line: String,
+        #[source]
+        source: Box<toml::de::Error>,
+    },
     #[error(transparent)]
     Origin(#[from] OriginError),
     #[error("{file}: {source}")]
@@ -209,6 +215,7 @@ impl CliError {
             | Self::Run(_)
             | Self::MachineHours
             | Self::Config { .. }
+            | Self::Limit { .. }
             | Self::BeyondHead { .. } => 2,
             #[cfg(feature = "dynamodb")]
             Self::DynamoDb(_) => 1,

@@ -36,6 +36,25 @@ fn flags_win_and_the_rest_is_told() {
 }
 
 #[test]
+fn a_limit_by_flag() {
+    let place = Place::new();
+    place.file("t.toml", "[limits]\nsockets = 7\nsocket_frames = 8\n");
+    let args =
+        ["config", "--config", "t.toml", "--limit", "sockets=9", "--limit", "count_loopback=true"];
+    let said = place.run(&args);
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    let told: toml::Table = text(&said.stdout).parse().expect("it is TOML");
+    assert_eq!(told["limits"]["sockets"].as_integer(), Some(9));
+    assert_eq!(told["limits"]["socket_frames"].as_integer(), Some(8));
+    assert_eq!(told["limits"]["count_loopback"].as_bool(), Some(true));
+    for (limit, part) in
+        [("sockets", "="), ("socks=1", "unknown field `socks`"), ("sockets=0", "nonzero")]
+    {
+        fails(&place, &["serve", "--limit", limit], 2, &["--limit", part]);
+    }
+}
+
+#[test]
 fn what_is_told_is_a_file_that_says_the_same() {
     let place = Place::new();
     let said = text(&place.run(&["config", "--model", "m=m.js"]).stdout);

@@ -3,7 +3,21 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 
 use serde::{Deserialize, Serialize};
+use toml::Table;
 use twinstore_server::limits::Limits;
+
+use crate::error::CliError;
+
+impl LimitsTable {
+    /// The same, but for one limit: a line of the table.
+    pub(crate) fn with(self, line: &str) -> Result<Self, CliError> {
+        let wrong = |source| CliError::Limit { line: line.to_owned(), source: Box::new(source) };
+        let other: Table = line.parse().map_err(wrong)?;
+        let mut table = Table::try_from(self).map_err(CliError::PrintConfig)?;
+        table.extend(other);
+        table.try_into().map_err(wrong)
+    }
+}
 
 /// A limit of 0 would stop the server: it is refused with its place.
 macro_rules! limits_table {
