@@ -52,7 +52,13 @@ async function app(server, schema, stream, options = {}) {
   return { ...made, store, faults, state: () => store.getState().tally, add: n => store.dispatch(ADD[schema](n)) }
 }
 
-test('a deploy under load: old apps go on sending, new ones show the migrated state, nobody has diverged', async () => {
+/** How many states the server gave to twins since it was started. */
+async function statesGiven(server) {
+  const metrics = await (await fetch(`${server.httpUrl}/metrics`)).text()
+  return Number(/^twinstore_snapshots_sent_total (\d+)$/m.exec(metrics)[1])
+}
+
+test('a deploy under load: old apps go on sending, new ones take the migrated state once, nobody has diverged', async () => {
   const server = await serve(V1)
   const stream = newStream('deployed')
   const apps = []
@@ -82,6 +88,8 @@ test('a deploy under load: old apps go on sending, new ones show the migrated st
     assert.equal(twin.status.outdated, true)
     assert.deepEqual(faults, [])
   }
+  // No storm: the deploy gave the old apps none, and each new one its first.
+  assert.equal(await statesGiven(server), 4)
 })
 
 test('an app that is updated shows its stored state migrated, offline too, and then takes the server’s once', async () => {

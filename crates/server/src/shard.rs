@@ -40,9 +40,19 @@ pub type NewLog = Box<dyn FnMut() -> LogId>;
 pub struct Shard<T> {
     shared: Shared,
     new_log: NewLog,
-    workers: BTreeMap<StreamId, Worker<T>>,
+    workers: BTreeMap<StreamId, Loaded<T>>,
+    /// Streams that have nothing to do and that nobody listens to, by when they were asked last.
+    idle: BTreeMap<u64, StreamId>,
+    uses: u64,
     hub: Hub<T>,
     appends: VecDeque<Append>,
+}
+
+/// A stream's worker.
+struct Loaded<T> {
+    worker: Worker<T>,
+    /// Its place among the idle, where it is idle.
+    idle: Option<u64>,
 }
 
 impl<T> std::fmt::Debug for Shard<T> {
@@ -55,8 +65,15 @@ impl<T: Recipient> Shard<T> {
     /// A shard without streams.
     #[must_use]
     pub fn new(shared: Shared, new_log: NewLog) -> Self {
-        let (workers, hub, appends) = (BTreeMap::new(), Hub::default(), VecDeque::new());
-        Self { shared, new_log, workers, hub, appends }
+        Self {
+            shared,
+            new_log,
+            workers: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            uses: 0,
+            hub: Hub::default(),
+            appends: VecDeque::new(),
+        }
     }
 
     /// Somebody asks about a stream.
@@ -73,16 +90,18 @@ impl<T: Recipient> Shard<T> {
                 new_log: (self.new_log)(),
                 limits: self.shared.limits,
             };
-            self.make_room(now);
-            self.workers.insert(stream.clone(), Worker::new(config));
+            let loaded = Loaded { worker: Worker::new(config), idle: None };
+            self.workers.insert(stream.clone(), loaded);
             self.shared.metrics.streams_loaded.inc();
         }
         self.feed(now, stream, Input::Asked(command));
+        self.make_room(now);
     }
 
     /// An append that was ordered has this outcome.
     pub fn appended(&mut self, now: u64, stream: &StreamId, outcome: Result<Head, AppendError>) {
         self.feed(now, stream, Input::Appended(outcome));
+        self.make_room(now);
     }
 
     /// The next append to be made, oldest first. Its outcome is told by [`Shard::appended`].
@@ -94,7 +113,7 @@ impl<T: Recipient> Shard<T> {
     /// True where nothing waits and nothing is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.workers.values().all(Worker::is_idle)
+        self.workers.values().all(|loaded| loaded.worker.is_idle())
     }
 
     /// Keeps the states and drops the workers.
@@ -105,7 +124,7 @@ impl<T: Recipient> Shard<T> {
     }
 
     fn feed(&mut self, now: u64, stream: &StreamId, input: Input<T>) {
-        let Some(worker) = self.workers.get_mut(stream) else { return };
+        let Some(Loaded { worker, .. }) = self.workers.get_mut(stream) else { return };
         worker.handle_input(now, input);
         while let Some(output) = worker.poll_output() {
             match output {
@@ -119,30 +138,46 @@ impl<T: Recipient> Shard<T> {
                     self.hub.subscribe(stream, session, address);
                 }
                 Output::Unsubscribe(session) => self.hub.unsubscribe(stream, session),
-                Output::Answer(address, _, answer) => address.answer(stream, answer),
+                Output::Answer(address, _, answer) => {
+                    self.shared.metrics.snapshots.inc_by(u64::from(answer.is_snapshot()));
+                    address.answer(stream, answer);
+                }
                 Output::Keep(snapshot) => self.shared.log.put_snapshot(stream, snapshot),
             }
         }
+        self.note_idle(stream);
     }
 
-    /// Unloads a stream that nobody listens to where many are loaded.
-    fn make_room(&mut self, now: u64) {
-        if self.workers.len() < self.shared.limits.streams_idle {
-            return;
+    /// Whether the stream is idle may be another thing by now.
+    fn note_idle(&mut self, stream: &StreamId) {
+        let Some(loaded) = self.workers.get_mut(stream) else { return };
+        if let Some(place) = loaded.idle.take() {
+            self.idle.remove(&place);
         }
-        let unused = self
-            .workers
-            .iter()
-            .find(|(stream, worker)| worker.is_idle() && !self.hub.listens(stream))
-            .map(|(stream, _)| stream.clone());
-        if let Some(stream) = unused {
+        if loaded.worker.is_idle() && !self.hub.listens(stream) {
+            self.uses += 1;
+            loaded.idle = Some(self.uses);
+            self.idle.insert(self.uses, stream.clone());
+        }
+    }
+
+    /// Unloads what was idle for longest, where too much is.
+    fn make_room(&mut self, now: u64) {
+        while self.idle.len() > self.shared.limits.streams_idle
+            && let Some((_, stream)) = self.idle.pop_first()
+        {
             self.unload(now, &stream);
         }
     }
 
     fn unload(&mut self, now: u64, stream: &StreamId) {
         self.feed(now, stream, Input::Stopping);
-        self.workers.remove(stream);
+        if let Some(place) = self.workers.remove(stream).and_then(|loaded| loaded.idle) {
+            self.idle.remove(&place);
+        }
         self.shared.metrics.streams_loaded.dec();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -401,6 +401,11 @@ impl<T: Clone> Worker<T> {
 }
 
 impl Answer {
+    /// Whether a twin gets the state.
+    pub(crate) fn is_snapshot(&self) -> bool {
+        matches!(self, Self::Joined(joined) if matches!(joined.missing, Missing::State(_)))
+    }
+
     /// Whether all that follows is sent unasked.
     fn is_live(&self) -> bool {
         match self {

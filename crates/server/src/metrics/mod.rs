@@ -57,6 +57,8 @@ pub struct Metrics {
     pub(crate) streams_loaded: Gauge,
     /// Subscriptions that were ended because their socket did not keep up.
     pub(crate) cut_off: Counter,
+    /// States that twins were given, since events alone would not do.
+    pub(crate) snapshots: Counter,
     /// Frames that sockets sent to the server.
     pub(crate) received: Frames,
     /// Frames that the server sent to sockets.
@@ -157,6 +159,7 @@ impl Metrics {
                 "twinstore_socket_cut_off",
                 "Subscriptions ended because their socket did not keep up",
             ),
+            snapshots: counter(r, "twinstore_snapshots_sent", "States given to twins"),
             received: frames(r, "received", "from sockets"),
             sent: frames(r, "sent", "to sockets"),
             draining: gauge(r, "twinstore_draining", "1 from the order to stop on"),
