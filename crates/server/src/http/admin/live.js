@@ -21,7 +21,7 @@ const TILES = {
   In: ({ per }) => [`${bytes(per('twinstore_received_bytes_total'))}/s`, `${rate(per('twinstore_received_frames_total'))} frames/s`],
   Out: ({ per }) => [`${bytes(per('twinstore_sent_bytes_total'))}/s`, `${rate(per('twinstore_sent_frames_total'))} frames/s`],
   Refused: ({ per }) => [`${rate(per('twinstore_refused_total'))} /s`, `${count(per.now('twinstore_socket_cut_off_total'))} cut off`],
-  'Up since': ({ per: { now } }) => [span(Date.now() / 1000 - now('process_start_time_seconds')), `${count(now('twinstore_http_requests_total'))} requests`],
+  'Up for': ({ per: { now } }) => [span(Date.now() / 1000 - now('process_start_time_seconds')), `${count(now('twinstore_http_requests_total'))} requests`],
 }
 
 const rejected = of => of('twinstore_actions_total') - of('twinstore_actions_total', { verdict: 'accepted' })
