@@ -6,12 +6,13 @@
 //! ```
 //!
 //! Each client is a twin in a stream of its own: orders that are made, filled, confirmed and deleted,
-//! ten actions a push. A latency is the time from when a push was due until its last verdict.
+//! ten actions a push. A latency is the time from when a push was due until its last verdict. The store,
+//! some 450 bytes an action, lies in a temporary folder that is deleted at the end, also after Ctrl-C.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a tool: what fails ends it")]
 
-use std::io::{BufRead, BufReader};
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
-const BATCH: u64 = 10;
+use common::{ORDER as BATCH, Server, action};
 
 #[derive(Debug, Parser)]
 struct Options {
@@ -37,60 +38,37 @@ struct Options {
     /// Seconds to find out what it can do.
     #[arg(long, default_value_t = 30)]
     ceiling_seconds: u64,
-    /// The server's program.
-    #[arg(long, default_value = "target/release/twinstore")]
-    server: PathBuf,
+    /// The server's program; without it, the one that was built beside this.
+    #[arg(long)]
+    server: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() {
-    let options = Options::parse();
-    let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(&options.server, dir.path());
-    let ceiling = run(&server, &options, 0, options.ceiling_seconds, None).await;
-    println!("ceiling: {ceiling:.0} actions/s");
-    let half = ceiling / 2.0;
-    println!("minute  actions/s  p50 ms  p99 ms  max ms  memory MB");
-    run(&server, &options, 1, options.minutes * 60, Some(half)).await;
+    let (options, dir) = (Options::parse(), tempfile::tempdir().unwrap());
+    let store = dir.path().join("soak.db");
+    tokio::select! {
+        () = soak(&options, &store) => {}
+        _ = tokio::signal::ctrl_c() => println!("stopped"),
+    }
+}
+
+async fn soak(options: &Options, store: &Path) {
+    let program = common::program(options.server.as_deref());
+    let server = Server::start(&program, store);
+    let ceiling = run(&server, options, 0, options.ceiling_seconds, None).await;
+    println!("ceiling: {ceiling:.0} actions/s\n");
+    println!("| minute | actions/s | p50 ms | p99 ms | max ms | memory MB |");
+    println!("|---:|---:|---:|---:|---:|---:|");
+    run(&server, options, 1, options.minutes * 60, Some(ceiling / 2.0)).await;
     drop(server);
-    let bytes = std::fs::metadata(dir.path().join("soak.db")).unwrap().len();
+    let megabytes = std::fs::metadata(store).unwrap().len() >> 20;
     let begun = Instant::now();
-    let again = Server::start(&options.server, dir.path());
-    println!("started again on {} MB of log in {:?}", bytes >> 20, begun.elapsed());
-    drop(again);
-}
-
-/// A server, killed when it is dropped.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Server {
-    fn start(program: &Path, dir: &Path) -> Self {
-        let store = format!("sqlite:{}", dir.join("soak.db").display());
-        let model = "salesOrder=examples/sales-order/reducer.js";
-        let args = ["serve", "--listen", "127.0.0.1:0", "--store", &store, "--model", model];
-        let mut command = Command::new(program);
-        let mut child = command.args(args).stdout(Stdio::piped()).spawn().expect("a server");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().last().expect("it says where").to_owned();
-        Self { child, url }
-    }
-
-    fn memory_mb(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    drop(Server::start(&program, store));
+    println!(
+        "\nstarted again, after a kill, on a store of {megabytes} MB: {:.1?}",
+        begun.elapsed()
+    );
 }
 
 /// Runs all clients for some seconds, at that many actions a second together or as fast as they
@@ -137,12 +115,12 @@ async fn run(
         if rate.is_some() {
             let ms = |micros: u64| micros as f64 / 1000.0;
             println!(
-                "{minute:>6}  {:>9}  {:>6.1}  {:>6.1}  {:>6.1}  {:>9}",
+                "| {minute} | {} | {:.1} | {:.1} | {:.1} | {} |",
                 (total - counted) / 60,
                 ms(latencies.value_at_quantile(0.5)),
                 ms(latencies.value_at_quantile(0.99)),
                 ms(latencies.max()),
-                server.memory_mb(),
+                memory_mb(server),
             );
         }
         counted = total;
@@ -153,6 +131,13 @@ async fn run(
         client.await.unwrap();
     }
     rate
+}
+
+/// Memory that the server has in use: VmRSS, in MB.
+fn memory_mb(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
 }
 
 struct Client {
@@ -203,16 +188,7 @@ impl Client {
         }
     }
 
-    /// Ten actions make an order and delete it again, so that the state stays as small as it is.
     fn entry(&self, n: u64) -> Value {
-        let id = format!("{}", n.div_ceil(BATCH));
-        let line = |line: u64| json!({ "id": id, "line": { "id": line.to_string(), "sku": "Tea", "quantity": 2, "price": 450 } });
-        let (kind, payload) = match (n - 1) % BATCH {
-            0 => ("create", json!({ "id": id, "customer": "Ann" })),
-            8 => ("confirm", json!({ "id": id })),
-            9 => ("delete", json!({ "id": id })),
-            step => ("addLine", line(step)),
-        };
-        json!({ "client": self.id, "n": n, "action": { "type": kind, "payload": payload } })
+        json!({ "client": self.id, "n": n, "action": action(n) })
     }
 }
