@@ -184,6 +184,51 @@ async fn over_http_a_stream_that_is_not_ones_own_leaks_nothing() {
     assert_eq!(body["error"]["code"], "forbidden");
 }
 
+/// Whatever is said on a socket, about a stream with events, one without, and one of no model.
+#[tokio::test]
+async fn on_a_socket_a_stream_that_is_not_ones_own_leaks_nothing() {
+    let server = guarded().await;
+    let busy = token(json!({ "streams": ["orders/busy"] }));
+    let post = async |id| {
+        let action = create(id).to_string();
+        by(&server, &busy, "POST", "/streams/orders%2Fbusy/actions", &action).await
+    };
+    assert_eq!(post("1").await.0, 200);
+    let streams = ["orders/busy", "orders/none", "ghosts/acme"];
+    let mut answers = Vec::new();
+    for stream in streams {
+        let said = [
+            hello_by(&ann(), stream),
+            push(stream, &[entry("c", 1, &create("2"))]),
+            json!({ "t": "pull", "stream": stream, "cursor": null, "clients": [] }),
+            json!({ "t": "ping", "stream": stream }),
+            json!({ "t": "leave", "stream": stream }),
+            hello(STREAM),
+        ];
+        let bearer = format!("Bearer {}", ann());
+        let mut twin = connect(&server, "", &[("authorization", &bearer)]).await;
+        for frame in said {
+            twin.send(frame).await;
+        }
+        assert_eq!(post(stream).await.0, 200);
+        let mut heard = String::new();
+        while !heard.contains("welcome") {
+            heard += &twin.text().await.replace(stream, "S");
+        }
+        twin.quiet(STREAM).await;
+        let mut refusals = Vec::new();
+        for kind in ["records", "events", "state"] {
+            let query = format!("?stream={stream}&subscribe={kind}&access_token={}", ann());
+            refusals.push(refused(&server, &query, &[]).await);
+        }
+        answers.push((heard, refusals));
+    }
+    answers.dedup();
+    let [(heard, refusals)] = answers.as_slice() else { panic!("they differ: {answers:#?}") };
+    assert!(heard.contains("forbidden") && !heard.contains("pong"), "{heard}");
+    assert_eq!(refusals, &[403; 3]);
+}
+
 #[tokio::test]
 async fn who_may_only_read_writes_nothing() {
     let server = guarded().await;

@@ -290,6 +290,8 @@ impl Twin {
     /// That one push is under way at a time is the client's rule: its next one may well be here
     /// before the last one's answer is, though that one's events were sent.
     fn push(&mut self, pushed: Pushed, outputs: &mut Outputs) -> Result<(), Left> {
+        // Who was not let into the stream learns nothing of models either.
+        self.here(&pushed.stream, "a push")?;
         let model = self.model(&pushed.stream)?;
         let (wire, throttled_ms) = (self.limits.wire, self.throttled_ms);
         let state = self.here(&pushed.stream, "a push")?;
