@@ -61,7 +61,8 @@ impl Compact {
             None => Settings::default(),
         };
         let log = self.store.as_ref().unwrap_or(&settings.store).open_existing()?;
-        let days = self.client_days.map_or(settings.limits.limits().client_days, NonZeroU64::get);
+        let limits = settings.limits.limits();
+        let days = self.client_days.map_or(limits.client_days, NonZeroU64::get);
         let clients_since = now().saturating_sub(days.saturating_mul(DAY_MS));
         for (stream, _) in streams(&*log, self.stream.as_deref())? {
             self.one(&*log, &stream, clients_since)?;
