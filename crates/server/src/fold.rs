@@ -111,6 +111,19 @@ pub fn fold(
     Ok(Folded { reducer, since_snapshot: until.0 - begin.0, taken_over })
 }
 
+/// Applies an event to the state before it, in a reducer of the model that decided it.
+pub(crate) fn fold_event(
+    reducer: &mut dyn Reducer,
+    stream: &StreamId,
+    event: &StoredEvent,
+) -> Result<(), FoldError> {
+    let Some(action) = event.action() else { return Ok(()) };
+    let now = stamped_at(action).unwrap_or(event.at);
+    let seed = seed(stream.as_str(), event.client.as_str(), event.n.0);
+    let folded = reducer.fold(Step { action, now, seed });
+    folded.map_err(|source| FoldError::Event { seq: event.seq.0, source })
+}
+
 /// A fold under way.
 pub(crate) struct Fold<'a> {
     log: &'a dyn Log,
@@ -243,13 +256,8 @@ impl<'a> Fold<'a> {
     }
 
     fn event(&mut self, event: &StoredEvent) -> Result<(), FoldError> {
-        let stream = self.stream.as_str();
-        let reducer = self.reducer(&event.model)?;
-        let Some(action) = event.action() else { return Ok(()) };
-        let now = stamped_at(action).unwrap_or(event.at);
-        let seed = seed(stream, event.client.as_str(), event.n.0);
-        let folded = reducer.fold(Step { action, now, seed });
-        folded.map_err(|source| FoldError::Event { seq: event.seq.0, source })
+        let stream = self.stream;
+        fold_event(&mut **self.reducer(&event.model)?, stream, event)
     }
 
     /// The reducer of that model, with the state as it is.

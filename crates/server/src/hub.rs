@@ -174,6 +174,13 @@ impl<T: Recipient> Hub<T> {
         cut_off
     }
 
+    /// Ends all subscriptions to a stream, whose head is this, and gives how many.
+    pub fn cut_off(&mut self, stream: &StreamId, head: Seq) -> usize {
+        let listeners = self.streams.remove(stream).unwrap_or_default();
+        listeners.values().for_each(|address| address.cut_off(stream, head));
+        listeners.len()
+    }
+
     /// Whether anyone listens.
     #[must_use]
     pub fn listens(&self, stream: &StreamId) -> bool {

@@ -11,7 +11,7 @@ use twinstore_protocol::{LogId, StreamId};
 
 use crate::hub::{Hub, Recipient};
 use crate::limits::Limits;
-use crate::log::{Append, AppendError, Head, Log};
+use crate::log::{Append, AppendError, Head, Hint, Log};
 use crate::metrics::Metrics;
 use crate::model::Models;
 use crate::reducer::ReducerEngine;
@@ -46,6 +46,7 @@ pub struct Shard<T> {
     uses: u64,
     hub: Hub<T>,
     appends: VecDeque<Append>,
+    locks: VecDeque<StreamId>,
 }
 
 /// A stream's worker.
@@ -73,6 +74,7 @@ impl<T: Recipient> Shard<T> {
             uses: 0,
             hub: Hub::default(),
             appends: VecDeque::new(),
+            locks: VecDeque::new(),
         }
     }
 
@@ -110,6 +112,43 @@ impl<T: Recipient> Shard<T> {
         self.appends.pop_front()
     }
 
+    /// A lock that was ordered is there.
+    pub fn locked(&mut self, now: u64, stream: &StreamId) {
+        self.feed(now, stream, Input::Locked);
+    }
+
+    /// The next stream to be locked. That it is is told by [`Shard::locked`].
+    #[must_use]
+    pub fn poll_lock(&mut self) -> Option<StreamId> {
+        self.locks.pop_front()
+    }
+
+    /// What is said of others' appends, where the log has other writers.
+    pub fn hinted(&mut self, now: u64, hint: &Hint) {
+        match hint {
+            Hint::Moved(stream, seq) => self.feed(now, stream, Input::Moved(*seq)),
+            Hint::Look => self.look(now),
+        }
+    }
+
+    fn look(&mut self, now: u64) {
+        let streams: Vec<_> = self.workers.keys().cloned().collect();
+        if streams.is_empty() {
+            return;
+        }
+        match self.shared.log.heads(&streams) {
+            Ok(heads) => {
+                for (stream, seq) in heads {
+                    self.feed(now, &stream, Input::Moved(seq));
+                }
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "whether others have appended cannot be seen");
+            }
+        }
+    }
+
     /// True where nothing waits and nothing is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -129,6 +168,12 @@ impl<T: Recipient> Shard<T> {
         while let Some(output) = worker.poll_output() {
             match output {
                 Output::Append(append) => self.appends.push_back(append),
+                Output::Lock => self.locks.push_back(stream.clone()),
+                Output::Unlock => self.shared.log.unlock(stream),
+                Output::CutOff(head) => {
+                    let cut_off = self.hub.cut_off(stream, head);
+                    self.shared.metrics.cut_off.inc_by(cut_off as u64);
+                }
                 Output::Publish(commit) => {
                     self.shared.metrics.committed(&commit);
                     let cut_off = self.hub.publish(&commit);

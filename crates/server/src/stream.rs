@@ -10,6 +10,7 @@ pub mod ask;
 mod batch;
 pub mod commit;
 mod number;
+mod others;
 mod replica;
 
 use std::collections::VecDeque;
@@ -21,6 +22,7 @@ use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId, Ve
 use self::ask::{Answer, Ask, Command, Missing, Outcome, SessionId, Settled};
 use self::batch::{Batch, Broken, Queued, Took};
 use self::commit::Commit;
+use self::others::Others;
 use self::replica::Replica;
 use crate::limits::Limits;
 use crate::log::{Append, AppendError, Head, Log, Snapshot, StoredModel};
@@ -50,6 +52,10 @@ pub enum Input<T> {
     Asked(Command<T>),
     /// The append that was ordered has this outcome.
     Appended(Result<Head, AppendError>),
+    /// Others have appended up to this place, as is said.
+    Moved(Seq),
+    /// The lock that was ordered is there.
+    Locked,
     /// The worker is about to be dropped.
     Stopping,
 }
@@ -59,8 +65,14 @@ pub enum Input<T> {
 pub enum Output<T> {
     /// Append this and say what came of it. No other append is ordered before.
     Append(Append),
+    /// Wait until nobody else appends to the stream, and say so. The next append ends it.
+    Lock,
+    /// No append comes of the lock.
+    Unlock,
     /// Tell everyone who listens.
     Publish(Arc<Commit>),
+    /// Tell everyone who listens that they do not hear what leads to this head.
+    CutOff(Seq),
     /// From here on, this session listens.
     Subscribe(T, SessionId),
     /// From here on, it does not.
@@ -76,17 +88,20 @@ pub enum Output<T> {
 pub struct Worker<T> {
     config: Config,
     phase: Phase<T>,
+    others: Others,
     queue: VecDeque<Queued<T>>,
     outputs: VecDeque<Output<T>>,
 }
 
-/// `Cold → Ready ⇄ Appending`; any of them `→ Cold` on a failure, or `→ Halted` for good.
+/// `Cold → Ready ⇄ (Locking →) Appending`; any of them `→ Cold` on a failure, or `→ Halted` for good.
 #[derive(Debug)]
 enum Phase<T> {
     /// The state is not loaded.
     Cold,
     /// The state is that of the last commit.
     Ready(Box<Replica>),
+    /// It is, and the next batch waits for its turn.
+    Locking(Box<Replica>),
     /// The state is ahead of the log by an append whose outcome is not known yet.
     Appending(Box<Replica>, Flight<T>),
     /// The log cannot be folded.
@@ -114,7 +129,8 @@ impl<T: Clone> Worker<T> {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let (queue, outputs) = (VecDeque::new(), VecDeque::new());
-        Self { config, phase: Phase::Cold, queue, outputs }
+        let others = Others::of(&*config.log);
+        Self { config, phase: Phase::Cold, others, queue, outputs }
     }
 
     /// Takes one fact. `now` is the server's time.
@@ -122,6 +138,8 @@ impl<T: Clone> Worker<T> {
         match input {
             Input::Asked(command) => self.enqueue(command),
             Input::Appended(outcome) => self.appended(outcome),
+            Input::Moved(seq) => self.moved(seq),
+            Input::Locked => self.locked(now),
             Input::Stopping => self.keep_snapshot(1),
         }
         self.run(now);
@@ -136,7 +154,12 @@ impl<T: Clone> Worker<T> {
     /// True where nothing waits and nothing is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && !matches!(self.phase, Phase::Appending(..))
+        self.queue.is_empty() && !self.is_waiting()
+    }
+
+    /// Whether the outcome of an append, or a lock, is to come.
+    fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Appending(..) | Phase::Locking(_))
     }
 
     fn enqueue(&mut self, command: Command<T>) {
@@ -152,31 +175,39 @@ impl<T: Clone> Worker<T> {
     }
 
     fn run(&mut self, now: u64) {
-        while !matches!(self.phase, Phase::Appending(..)) {
+        while !self.is_waiting() {
             let Some(next) = self.queue.pop_front() else { return };
-            if let Err(answer) = self.wake() {
+            if let Err(answer) = self.wake_for(&next) {
                 self.turn_away(next, answer);
             } else if next.is_submission() {
                 self.queue.push_front(next);
-                self.batch(now);
+                self.submit(now);
             } else {
                 self.answer(next);
             }
         }
     }
 
+    /// Loads the state where it is not there; for a question, up to what others appended last.
+    fn wake_for(&mut self, next: &Queued<T>) -> Result<(), Answer> {
+        match self.phase {
+            Phase::Ready(_) if next.is_of_now() => self.refresh(),
+            _ => self.wake(),
+        }
+    }
+
     /// Loads the state where it is not there.
     fn wake(&mut self) -> Result<(), Answer> {
         match self.phase {
-            Phase::Ready(_) | Phase::Appending(..) => return Ok(()),
+            Phase::Ready(_) | Phase::Locking(_) | Phase::Appending(..) => return Ok(()),
             Phase::Halted => return Err(Answer::Halted),
             Phase::Cold => {}
         }
-        match Replica::load(&self.config) {
+        match Replica::load(&self.config, self.others.told) {
             Ok(mut replica) => {
                 self.mend_records(&mut replica);
                 self.phase = Phase::Ready(Box::new(replica));
-                Ok(())
+                self.loaded()
             }
             Err(error) => {
                 let stream = &self.config.stream;
@@ -199,18 +230,19 @@ impl<T: Clone> Worker<T> {
         }
     }
 
-    /// Decides what waits and orders one append.
-    fn batch(&mut self, now: u64) {
+    /// Decides what waits and orders one append. `fresh`: the state is surely that of the head.
+    fn batch(&mut self, now: u64, fresh: bool) {
         let Phase::Ready(mut replica) = std::mem::replace(&mut self.phase, Phase::Cold) else {
             return;
         };
         let mut batch = Batch::after(&replica);
-        let mut settling = Vec::new();
+        let (mut settling, mut doubt) = (Vec::new(), false);
         while let Some(mut queued) = self.next_submission() {
-            match batch.take(&self.config, &mut replica, &mut queued, now) {
+            match batch.take(&self.config, &mut replica, &mut queued, now, fresh) {
                 Ok(Took::All) => settling.push(queued),
-                Ok(Took::Part) => {
+                Ok(took @ (Took::Part | Took::Doubt)) => {
                     self.queue.push_front(queued);
+                    doubt = matches!(took, Took::Doubt);
                     break;
                 }
                 Err(broken) => {
@@ -221,7 +253,11 @@ impl<T: Clone> Worker<T> {
         }
         if batch.is_empty() {
             self.phase = Phase::Ready(replica);
-            return settling.into_iter().for_each(|queued| self.settle(queued));
+            settling.into_iter().for_each(|queued| self.settle(queued));
+            if doubt && self.refresh().is_ok() {
+                self.batch(now, true);
+            }
+            return;
         }
         let log = replica.log.clone().unwrap_or_else(|| self.config.new_log.clone());
         let chain = batch.chain().clone();
@@ -259,12 +295,20 @@ impl<T: Clone> Worker<T> {
                 assert_eq!(head.chain, flight.chain, "I8: the append that was ordered is durable");
                 let cached = self.config.limits.clients_cached;
                 replica.advance(head, flight.commit.events.len(), cached);
+                self.others.told = Some(replica.seq).filter(|_| self.others.may_be);
                 self.phase = Phase::Ready(replica);
                 self.tell(&flight.commit, flight.settling);
+                self.hear();
             }
             Err(AppendError::Conflict { .. }) => {
                 // Somebody else wrote: read it and decide anew. Stays Cold.
-                tracing::error!(stream = %self.config.stream, "another writer moved the head");
+                match self.others.may_be {
+                    true => tracing::debug!("another process was first"),
+                    false => {
+                        tracing::error!(stream = %self.config.stream, "another writer moved the head")
+                    }
+                }
+                self.others.busy = self.others.may_be;
                 self.requeue(flight.settling, false);
             }
             Err(error) => {

@@ -13,7 +13,7 @@ use twinstore_protocol::StreamId;
 use crate::health::Health;
 use crate::hub::{Address, Recipient};
 use crate::limits;
-use crate::log::{AppendError, Head};
+use crate::log::{AppendError, Head, Hint, Log};
 use crate::metrics::Metrics;
 use crate::random;
 use crate::shard::{Shard, Shared};
@@ -33,6 +33,8 @@ pub(crate) struct Shards {
 enum Message {
     Asked(StreamId, Command<Address>),
     Appended(StreamId, Result<Head, AppendError>),
+    Locked(StreamId),
+    Hinted(Hint),
     Stop,
 }
 
@@ -57,6 +59,9 @@ impl Shards {
             // Workers hold runtimes, which cannot be sent: the shard is made on its thread.
             threads.push(builder.spawn(move || Thread::new(shared, own, health).run(&inbox))?);
             inboxes.push(sender);
+        }
+        if shared.log.is_shared() {
+            watch(&shared.log, inboxes.clone());
         }
         let metrics = Arc::clone(&shared.metrics);
         Ok(Self { inboxes, threads: Mutex::new(threads), metrics })
@@ -91,11 +96,29 @@ impl Shards {
     }
 
     fn inbox(&self, stream: &StreamId) -> &Sender<Message> {
-        let mut hasher = DefaultHasher::new();
-        stream.hash(&mut hasher);
-        let place = hasher.finish() % self.inboxes.len() as u64;
-        &self.inboxes[usize::try_from(place).unwrap_or(0)]
+        inbox_of(&self.inboxes, stream)
     }
+}
+
+fn inbox_of<'a>(inboxes: &'a [Sender<Message>], stream: &StreamId) -> &'a Sender<Message> {
+    let mut hasher = DefaultHasher::new();
+    stream.hash(&mut hasher);
+    let place = hasher.finish() % inboxes.len() as u64;
+    &inboxes[usize::try_from(place).unwrap_or(0)]
+}
+
+/// Hands on what the log says of others' appends. A thread that is gone needs no telling.
+fn watch(log: &Arc<dyn Log>, inboxes: Vec<Sender<Message>>) {
+    log.watch(Box::new(move |hint| match &hint {
+        Hint::Moved(stream, _) => {
+            let _ = inbox_of(&inboxes, stream).send(Message::Hinted(hint));
+        }
+        Hint::Look => {
+            for inbox in &inboxes {
+                let _ = inbox.send(Message::Hinted(Hint::Look));
+            }
+        }
+    }));
 }
 
 struct Thread {
@@ -129,11 +152,25 @@ impl Thread {
                     }
                     self.shard.appended(now, &stream, outcome);
                 }
+                Message::Locked(stream) => self.shard.locked(now, &stream),
+                Message::Hinted(hint) => self.shard.hinted(now, &hint),
                 Message::Stop => stopping = true,
             }
+            self.lock();
             self.append();
         }
         self.shard.stop(random::now());
+    }
+
+    fn lock(&mut self) {
+        while let Some(stream) = self.shard.poll_lock() {
+            let (own, locked) = (self.own.clone(), stream.clone());
+            let done = Box::new(move || {
+                // The thread outlives its locks: it waits for them when it stops.
+                let _ = own.send(Message::Locked(locked));
+            });
+            self.shared.log.lock(&stream, done);
+        }
     }
 
     fn append(&mut self) {

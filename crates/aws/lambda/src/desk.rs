@@ -235,6 +235,10 @@ impl Workers {
                     }
                     placed.worker.handle_input(random::now(), Input::Appended(outcome));
                 }
+                // Those who listen hear of it from whoever appended it.
+                Output::Publish(commit) if commit.is_of_others() => {
+                    placed.at = Seq(commit.after.0 + commit.events.len() as u64);
+                }
                 Output::Publish(commit) => {
                     placed.at = Seq(commit.after.0 + commit.events.len() as u64);
                     turn.commits.push(Arc::clone(&commit));
@@ -247,8 +251,12 @@ impl Workers {
                     said.push(Said::Answer(answer));
                 }
                 Output::Keep(snapshot) => turn.snapshots.push((stream.clone(), snapshot)),
+                Output::Lock => placed.worker.handle_input(random::now(), Input::Locked),
                 // Who listens stands in the table of connections.
-                Output::Subscribe(..) | Output::Unsubscribe(_) => {}
+                Output::Subscribe(..)
+                | Output::Unsubscribe(_)
+                | Output::CutOff(_)
+                | Output::Unlock => {}
             }
         }
     }

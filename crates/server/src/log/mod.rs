@@ -120,6 +120,9 @@ pub enum Hint {
 /// Called with each hint, on any thread; it must not wait.
 pub type Told = Box<dyn Fn(Hint) + Send + Sync>;
 
+/// Called once a stream is locked, on any thread.
+pub type Locked = Box<dyn FnOnce() + Send>;
+
 /// How much one read may give: at least one event where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -307,6 +310,14 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// [`WriteError`].
     fn replace_derived(&self, stream: &StreamId, derived: Derived) -> Result<(), WriteError>;
 
+    /// What the store finds wrong with its own files, where it can look; nothing where they are well.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn integrity(&self) -> Result<Vec<String>, ReadError> {
+        Ok(Vec::new())
+    }
+
     /// Whether it can be compacted.
     fn compacts(&self) -> bool {
         false
@@ -388,6 +399,19 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// once. Hints may be lost, so [`Hint::Look`] is told every few seconds.
     fn watch(&self, told: Told) {
         drop(told);
+    }
+
+    /// Waits until nobody else appends to the stream, then says so; until the stream's next append
+    /// through here, or [`Log::unlock`], others wait. For fairness alone: a log may have no locks, and a
+    /// lock may be lost. What guards an append is the stored head.
+    fn lock(&self, stream: &StreamId, locked: Locked) {
+        let _ = stream;
+        locked();
+    }
+
+    /// Ends a lock without an append.
+    fn unlock(&self, stream: &StreamId) {
+        let _ = stream;
     }
 
     /// Ends all writing: what was handed over is written, what comes later fails.

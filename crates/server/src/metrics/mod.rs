@@ -170,6 +170,10 @@ impl Metrics {
     /// Events are durable and about to be told.
     pub(crate) fn committed(&self, commit: &Commit) {
         let Some(model) = self.models.get(commit.stream.model()) else { return };
+        // What others decided they have counted.
+        if commit.is_of_others() {
+            return;
+        }
         for decided in &commit.events {
             let error = decided.event.error.as_ref();
             model.verdict(error.map(|error| error.code.as_str())).inc();

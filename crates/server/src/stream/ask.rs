@@ -14,6 +14,11 @@ use crate::event::StoredEvent;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
+impl SessionId {
+    /// Whoever submitted to another process: no session here.
+    pub const ELSEWHERE: Self = Self(0);
+}
+
 /// A question, and where the answer goes.
 #[derive(Clone, Debug)]
 pub struct Command<T> {

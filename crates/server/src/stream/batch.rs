@@ -38,6 +38,8 @@ pub(super) enum Took {
     All,
     /// The batch is full.
     Part,
+    /// Others may have appended what would change the answer: look first.
+    Doubt,
 }
 
 /// A question in the queue, and how far it is, if it is a submission.
@@ -70,6 +72,11 @@ impl<T: Clone> Queued<T> {
 
     pub(super) fn is_submission(&self) -> bool {
         matches!(self.command.ask, Ask::Submit(_))
+    }
+
+    /// Whether its answer is about the stream as it is now.
+    pub(super) fn is_of_now(&self) -> bool {
+        !matches!(self.command.ask, Ask::Leave | Ask::Submit(_))
     }
 
     pub(super) fn address(&self) -> (T, SessionId) {
@@ -210,17 +217,23 @@ impl Batch {
         (append, Arc::new(commit))
     }
 
-    /// Takes the entries of a submission for as long as there is room.
+    /// Takes the entries of a submission for as long as there is room. Refusals are given where the state
+    /// is `fresh`.
     pub(super) fn take<T: Clone>(
         &mut self,
         config: &Config,
         replica: &mut Replica,
         queued: &mut Queued<T>,
         now: u64,
+        fresh: bool,
     ) -> Result<Took, Broken> {
         let (by, known_only) = (queued.command.by, queued.known_only);
         if queued.next == 0 && queued.submission().whole && !known_only {
-            queued.refused = first_refusal(config, replica, queued.submission())?;
+            let refused = first_refusal(config, replica, queued.submission())?;
+            if refused.is_some() && !fresh {
+                return Ok(Took::Doubt);
+            }
+            queued.refused = refused;
             if queued.refused.is_some() {
                 return Ok(Took::All);
             }
@@ -236,6 +249,7 @@ impl Batch {
                 place => place,
             };
             match place {
+                Place::Refuse(_) if !fresh => return Ok(Took::Doubt),
                 Place::Refuse(refusal) => {
                     queued.refused = Some(entry.refused(refusal, last));
                     return Ok(Took::All);
@@ -263,6 +277,9 @@ impl Batch {
             queued.next += 1;
         }
         if let Some(then) = queued.submission().then.clone() {
+            if !fresh {
+                return Ok(Took::Doubt);
+            }
             let last = replica.last_n(config, &then.client)?;
             queued.refused = Some(Refused { last, ..then });
         }

@@ -69,6 +69,12 @@ impl Commit {
         events_frame(&self.stream, &self.log, self.after, texts, self.check).into()
     }
 
+    /// Whether another process appended it.
+    #[must_use]
+    pub fn is_of_others(&self) -> bool {
+        self.events.iter().all(|decided| decided.by == SessionId::ELSEWHERE)
+    }
+
     /// About how many bytes telling it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {

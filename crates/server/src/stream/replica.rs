@@ -7,11 +7,13 @@ use twinstore_protocol::planted::{self, Bug};
 use twinstore_protocol::{Chain, Check, ClientFrom, ClientId, ClientRow, Cursor, LogId, N, Seq};
 
 use super::Config;
-use super::ask::{Answer, Join, Joined, Missing, Page, State};
+use super::ask::{Answer, Join, Joined, Missing, Page, SessionId, State};
 use super::batch::Broken;
+use super::commit::{Commit, Decided};
 use super::number::Known;
 use crate::day::Day;
-use crate::fold::{FoldError, Folded, fold};
+use crate::event::StoredEvent;
+use crate::fold::{FoldError, Folded, fold, fold_event};
 use crate::limits::Limits;
 use crate::log::{Derived, Head, ReadError, Snapshot};
 use crate::reducer::{Change, Reducer};
@@ -40,11 +42,30 @@ pub(super) struct Replica {
     pub(super) compared: bool,
 }
 
+/// What others have appended.
+pub(super) enum Followed {
+    /// This, now folded.
+    Commits(Vec<Arc<Commit>>),
+    /// More than is followed, or another log.
+    TooFar,
+}
+
+impl Followed {
+    const NOTHING: Self = Self::Commits(Vec::new());
+}
+
 impl Replica {
-    /// The stream as its log has it.
-    pub(super) fn load(config: &Config) -> Result<Self, FoldError> {
+    /// The stream as its log has it; where others append as well, as it was at the place up to which those
+    /// who listen were `told`, if that is near.
+    pub(super) fn load(config: &Config, told: Option<Seq>) -> Result<Self, FoldError> {
+        match (config.log.head(&config.stream)?, told) {
+            (Some(head), Some(told)) => Self::at(config, Some(earlier(config, told, head)?)),
+            (head, _) => Self::at(config, head),
+        }
+    }
+
+    pub(super) fn at(config: &Config, head: Option<Head>) -> Result<Self, FoldError> {
         let Config { stream, model, log, engine, .. } = config;
-        let head = log.head(stream)?;
         let until = head.as_ref().map_or(Seq(0), |head| head.seq);
         let folded = fold(&**log, &**engine, stream, model, until)?;
         let Folded { mut reducer, since_snapshot, taken_over } = folded;
@@ -84,6 +105,77 @@ impl Replica {
         let records = self.reducer.records()?;
         let derived = Derived { head, records, clients: Vec::new(), snapshots };
         Ok(log.replace_derived(stream, derived)?)
+    }
+
+    /// Takes what others appended, up to the head.
+    pub(super) fn follow(&mut self, config: &Config) -> Result<Followed, Broken> {
+        let Some(head) = config.log.head(&config.stream)? else {
+            return Ok(if self.log.is_some() { Followed::TooFar } else { Followed::NOTHING });
+        };
+        let is_another = self.log.as_ref().is_some_and(|log| *log != head.log);
+        let missing = head.seq.0.checked_sub(self.seq.0);
+        if is_another || missing.is_none_or(|missing| missing > config.limits.catch_up_events) {
+            return Ok(Followed::TooFar);
+        }
+        self.log = Some(head.log.clone());
+        let mut commits = Vec::new();
+        while self.seq < head.seq {
+            let Limits { page_events: events, page_bytes: bytes, .. } = config.limits;
+            let page = crate::log::Page { events, bytes };
+            let mut events = config.log.read(&config.stream, self.seq, page)?;
+            events.retain(|event| event.seq <= head.seq);
+            if events.first().map(|event| event.seq) != Some(self.seq.next()) {
+                return Ok(Followed::TooFar);
+            }
+            let (stream, after) = (config.stream.clone(), self.seq);
+            let decided = self.take_page(config, events)?;
+            let mut commit = Commit::new(stream, head.log.clone(), after, decided);
+            commit.check = if self.compared { self.check(config) } else { None };
+            commits.push(Arc::new(commit));
+        }
+        Ok(Followed::Commits(commits))
+    }
+
+    fn take_page(
+        &mut self,
+        config: &Config,
+        events: Vec<StoredEvent>,
+    ) -> Result<Vec<Decided>, Broken> {
+        let is_own = |event: &StoredEvent| event.model == config.model.hash;
+        let goes_on = !self.migrated && self.overdue.is_empty() && events.iter().all(is_own);
+        let mut changes = Vec::new();
+        if goes_on {
+            for event in &events {
+                fold_event(&mut *self.reducer, &config.stream, event)?;
+                changes.push(self.reducer.changes()?);
+            }
+        } else {
+            // Decided by another model: the states between are its own.
+            changes.resize(events.len() - 1, Vec::new());
+            changes.push(self.leap(config, &events)?);
+        }
+        if self.clients.len() > config.limits.clients_cached {
+            self.clients.clear();
+        }
+        let decided = events.into_iter().zip(changes).map(|(event, changes)| {
+            (self.seq, self.chain) = (event.seq, event.chain.clone());
+            self.clients.insert(event.client.clone(), event.n);
+            Decided::new(event, SessionId::ELSEWHERE, &changes)
+        });
+        Ok(decided.collect())
+    }
+
+    /// Folds anew up to the last of these events; gives the records that they changed.
+    fn leap(&mut self, config: &Config, events: &[StoredEvent]) -> Result<Vec<Change>, Broken> {
+        let last = events.last().zip(self.log.clone());
+        let Some((last, log)) = last else { return Ok(Vec::new()) };
+        let before = self.reducer.records()?;
+        let head = Head { log, seq: last.seq, chain: last.chain.clone() };
+        let mut there = Self::at(config, Some(head))?;
+        let changes = overdue(before, there.reducer.records()?);
+        let (clients, compared) = (std::mem::take(&mut self.clients), self.compared);
+        *self = Self { seq: self.seq, chain: self.chain.clone(), clients, compared, ..there };
+        Ok(changes)
     }
 
     pub(super) fn advance(&mut self, head: Head, events: usize, clients_cached: usize) {
@@ -222,6 +314,23 @@ impl Replica {
         self.text = Some((self.seq, Arc::clone(&text)));
         Ok(text)
     }
+}
+
+/// The head as it was at an earlier place, where folding to there and on is not much longer.
+fn earlier(config: &Config, told: Seq, head: Head) -> Result<Head, ReadError> {
+    let Config { stream, log, limits, .. } = config;
+    if told >= head.seq || head.seq.0 - told.0 > limits.catch_up_events {
+        return Ok(head);
+    }
+    if told == Seq(0) {
+        return Ok(Head { seq: told, chain: Chain::default(), ..head });
+    }
+    let snapshot = log.snapshot(stream, told)?.map_or(Seq(0), |snapshot| snapshot.seq);
+    let is_near = told.0 - snapshot.0 <= 2 * limits.snapshot_every;
+    Ok(match log.chain(stream, told)?.filter(|_| is_near) {
+        Some(chain) => Head { seq: told, chain, ..head },
+        None => head,
+    })
 }
 
 /// What makes the stored records those that are.

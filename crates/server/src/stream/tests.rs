@@ -125,6 +125,9 @@ impl World {
                 self.checks.push(commit.check.map(|check| check.sum));
             }
             Output::Subscribe(to, _) => writeln!(said, "subscribe {to}").expect("text"),
+            Output::Lock => writeln!(said, "lock").expect("text"),
+            Output::Unlock => writeln!(said, "unlock").expect("text"),
+            Output::CutOff(head) => writeln!(said, "cut off at {}", head.0).expect("text"),
             Output::Unsubscribe(_) => {}
             Output::Answer(to, _, answer) => {
                 writeln!(said, "{to} <- {}", shown(&answer)).expect("text");
