@@ -1,6 +1,5 @@
 //! Connections: what the URL says, TLS, limits, and what the database must promise.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +13,8 @@ use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use twinstore_server::log::BackendError;
 
-use crate::{OpenError, Settings};
-
-/// What an operator may give instead of a password in the URL.
-const PASSWORD: &str = "PGPASSWORD";
+use crate::password::password;
+use crate::{OpenError, Settings, Url};
 
 /// A connection whose other end is gone is seen to be so after this time.
 const DEAD: Duration = Duration::from_secs(30);
@@ -31,10 +28,10 @@ pub(crate) struct Connect {
 
 impl Connect {
     /// By a URL; only to a server that can be written, where it is for `writing`.
-    pub(crate) fn to(url: &str, settings: &Settings, writing: bool) -> Result<Self, OpenError> {
-        let mut config = Config::from_str(url).map_err(|e| OpenError::Url(e.into()))?;
+    pub(crate) fn to(url: &Url, settings: &Settings, writing: bool) -> Result<Self, OpenError> {
+        let mut config = url.config()?;
         if config.get_password().is_none()
-            && let Ok(password) = std::env::var(PASSWORD)
+            && let Some(password) = password(&config)
         {
             config.password(password);
         }
@@ -114,11 +111,11 @@ pub(crate) fn open_error(error: PoolError) -> OpenError {
 /// Limits that the database itself keeps, also where this process hangs.
 fn options(settings: &Settings, writing: bool) -> String {
     let statement = settings.statement.as_millis();
-    let lock = settings.lock.as_millis();
+    let (lock, idle) = (settings.lock.as_millis(), settings.idle.as_millis());
     let read_only = if writing { "off" } else { "on" };
     format!(
         "-c statement_timeout={statement} -c lock_timeout={lock} \
-         -c idle_in_transaction_session_timeout={statement} \
+         -c idle_in_transaction_session_timeout={idle} \
          -c default_transaction_read_only={read_only} -c client_min_messages=warning"
     )
 }
@@ -130,7 +127,7 @@ fn tls(mode: SslMode) -> Result<MakeRustlsConnect, BackendError> {
         let found = rustls_native_certs::load_native_certs();
         let (added, _) = roots.add_parsable_certificates(found.certs);
         if added == 0 {
-            return Err("there is no certificate that the system trusts".into());
+            return Err("there is no certificate that the system trusts: name a file of them in SSL_CERT_FILE".into());
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -12,19 +12,20 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
 use twinstore_server::event::StoredEvent;
-use twinstore_server::limits;
 use twinstore_server::log::{
-    Append, AppendError, BackendError, Derived, Done, Head, Log, Page, ReadError, Snapshot,
-    StoredModel, Told, Verdict, WriteError,
+    Append, AppendError, BackendError, Base, Compaction, Derived, Done, Head, Locked, Log, Page,
+    ReadError, Snapshot, StoredModel, Told, Verdict, WriteError,
 };
 
+use crate::compact::{compact, wipe};
 use crate::connect::{Connect, open_error};
+use crate::derived::{put_snapshot, replace};
 use crate::hints::Hints;
+use crate::locks::Locks;
 use crate::rows::{self, EVENT, int, uint};
 use crate::text::{events_table, records_table, stored};
-use crate::transaction::{Columns, PUT_CLIENTS, put_records};
 use crate::writer::Writer;
-use crate::{OpenError, Settings, tables};
+use crate::{OpenError, Settings, Url, tables};
 
 /// Threads for what goes to and fro. The work is the database's.
 const THREADS: usize = 2;
@@ -38,7 +39,13 @@ pub struct PostgresLog {
     pool: Pool,
     hints: Hints,
     /// None where it is open for reading.
-    writer: Option<Writer>,
+    writing: Option<Writing>,
+}
+
+#[derive(Debug)]
+struct Writing {
+    writer: Writer,
+    locks: Locks,
 }
 
 impl PostgresLog {
@@ -47,7 +54,7 @@ impl PostgresLog {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(url: &str, settings: &Settings) -> Result<Self, OpenError> {
+    pub fn open(url: &Url, settings: &Settings) -> Result<Self, OpenError> {
         Self::opened(url, settings, true)
     }
 
@@ -55,11 +62,11 @@ impl PostgresLog {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open_read_only(url: &str, settings: &Settings) -> Result<Self, OpenError> {
+    pub fn open_read_only(url: &Url, settings: &Settings) -> Result<Self, OpenError> {
         Self::opened(url, settings, false)
     }
 
-    fn opened(url: &str, settings: &Settings, writing: bool) -> Result<Self, OpenError> {
+    fn opened(url: &Url, settings: &Settings, writing: bool) -> Result<Self, OpenError> {
         let connect = Connect::to(url, settings, writing)?;
         let pool = connect.pool(settings.readers, settings, writing)?;
         let runtime = Builder::new_multi_thread()
@@ -69,7 +76,7 @@ impl PostgresLog {
             .build()
             .map_err(|e| OpenError::Database(e.into()))?;
         let hints = Hints::default();
-        let mut log = Self { runtime: Some(runtime), connect, pool, hints, writer: None };
+        let mut log = Self { runtime: Some(runtime), connect, pool, hints, writing: None };
         let pool = log.pool.clone();
         log.wait(async move {
             let client = pool.get().await.map_err(open_error)?;
@@ -78,8 +85,11 @@ impl PostgresLog {
         .map_err(OpenError::Database)??;
         if writing {
             let pool = log.connect.pool(settings.writers, settings, true)?;
+            let locking = log.connect.pool(settings.lockers, settings, true)?;
             let runtime = log.runtime().handle();
-            log.writer = Some(Writer::start(runtime, &pool, settings, &log.hints));
+            let writer = Writer::start(runtime, &pool, settings, &log.hints);
+            let locks = Locks::new(runtime, locking, &log.hints);
+            log.writing = Some(Writing { writer, locks });
         }
         Ok(log)
     }
@@ -126,17 +136,37 @@ impl PostgresLog {
         Ok(self.rows(what, sql, keys)?.into_iter().next())
     }
 
+    /// The verdict of a number whose event is gone: its rejection is kept, and else it was accepted.
+    fn verdict_of_gone(
+        &self,
+        stream: &StreamId,
+        client: &ClientId,
+        n: N,
+    ) -> Result<Option<Verdict>, ReadError> {
+        let Some(base) = self.base(stream)? else { return Ok(None) };
+        let sql = "SELECT n, seq, code, reason, from_n FROM twin_rejections WHERE stream = $1 \
+                   AND client = $2 AND n >= $3 ORDER BY n LIMIT 1";
+        let keys = vec![key(stream), text(client.as_str()), number(n.0)];
+        let rejected = self.row("a verdict", sql.to_owned(), keys)?;
+        let rejected = rejected.map(|row| rows::verdict(&row)).filter(|(_, first)| *first <= n);
+        if let Some((rejected, _)) = rejected {
+            return Ok(Some(rejected));
+        }
+        let is_settled = self.last_n(stream, client)? >= n;
+        Ok(is_settled.then_some(Verdict { n, seq: base.seq, error: None }))
+    }
+
     /// Something beside appends, in a transaction of its own.
-    fn write<Fut>(
+    fn write<T: Send + 'static, Fut>(
         &self,
         what: &'static str,
         write: impl FnOnce(Object) -> Fut + Send + 'static,
-    ) -> Result<(), WriteError>
+    ) -> Result<T, WriteError>
     where
-        Fut: Future<Output = Result<(), BackendError>> + Send + 'static,
+        Fut: Future<Output = Result<T, BackendError>> + Send + 'static,
     {
         let error = |source| WriteError { what, source };
-        if self.writer.is_none() {
+        if self.writing.is_none() {
             return Err(error("the store is open read-only".into()));
         }
         let pool = self.pool.clone();
@@ -158,6 +188,22 @@ async fn query(pool: &Pool, sql: &str, keys: &Keys) -> Result<Vec<Row>, Failed> 
     client.query(&statement, &keys).await.map_err(Failed::Query)
 }
 
+/// Ends a transaction: what was done in it stays, or where that failed nothing of it.
+async fn end<T>(
+    client: Object,
+    done: Result<T, BackendError>,
+) -> Result<(Object, T), BackendError> {
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    match (client.batch_execute(end).await, done) {
+        (Ok(()), Ok(done)) => Ok((client, done)),
+        (Ok(()), Err(error)) => Err(error),
+        (Err(error), done) => {
+            drop(Object::take(client));
+            Err(done.err().unwrap_or_else(|| error.into()))
+        }
+    }
+}
+
 fn key(stream: &StreamId) -> Box<dyn ToSql + Sync + Send> {
     Box::new(stream.as_str().to_owned())
 }
@@ -172,8 +218,12 @@ fn number(number: u64) -> Box<dyn ToSql + Sync + Send> {
 
 impl Log for PostgresLog {
     fn append(&self, append: Append, done: Done) {
-        match &self.writer {
-            Some(writer) => writer.append(append, done),
+        match &self.writing {
+            Some(Writing { writer, locks }) => {
+                if let Some((append, done)) = locks.append(append, done) {
+                    writer.append(append, done);
+                }
+            }
             None => done(Err(AppendError::Failed("the store is open read-only".into()))),
         }
     }
@@ -220,7 +270,10 @@ impl Log for PostgresLog {
         let table = events_table(stream.model());
         let sql = format!("SELECT chain FROM {table} WHERE stream = $1 AND seq = $2");
         let row = self.row("a chain", sql, vec![key(stream), number(seq.0)])?;
-        Ok(row.map(|row| Chain(row.get(0))))
+        match row {
+            Some(row) => Ok(Some(Chain(row.get(0)))),
+            None => Ok(self.base(stream)?.filter(|base| base.seq == seq).map(|base| base.chain)),
+        }
     }
 
     fn last_n(&self, stream: &StreamId, client: &ClientId) -> Result<N, ReadError> {
@@ -239,7 +292,8 @@ impl Log for PostgresLog {
     ) -> Result<Vec<RejectionRow>, ReadError> {
         let sql = format!(
             "SELECT n, seq, code, reason FROM {} WHERE stream = $1 AND client = $2 AND n >= $3 \
-             AND code IS NOT NULL ORDER BY n DESC LIMIT $4",
+             AND code IS NOT NULL UNION ALL SELECT n, seq, code, reason FROM twin_rejections \
+             WHERE stream = $1 AND client = $2 AND n >= $3 ORDER BY n DESC LIMIT $4",
             events_table(stream.model())
         );
         let keys = vec![key(stream), text(client.as_str()), number(from.0), number(limit as u64)];
@@ -260,7 +314,10 @@ impl Log for PostgresLog {
         );
         let keys = vec![key(stream), text(client.as_str()), number(n.0)];
         let found = self.row("a verdict", sql, keys)?.map(|row| rows::verdict(&row));
-        Ok(found.filter(|(_, first)| *first <= n).map(|(verdict, _)| verdict))
+        match found.filter(|(_, first)| *first <= n) {
+            Some((verdict, _)) => Ok(Some(verdict)),
+            None => self.verdict_of_gone(stream, client, n),
+        }
     }
 
     fn records(&self, stream: &StreamId) -> Result<Vec<(String, String)>, ReadError> {
@@ -282,12 +339,7 @@ impl Log for PostgresLog {
     fn put_snapshot(&self, stream: &StreamId, snapshot: Snapshot) {
         let id = stream.as_str().to_owned();
         let put = self.write("a snapshot", move |client| async move {
-            let Snapshot { seq, model, state } = snapshot;
-            let put = client.prepare_cached(PUT_SNAPSHOT).await?;
-            client.execute(&put, &[&id, &int(seq.0), &model, &state]).await?;
-            let drop_old = client.prepare_cached(DROP_SNAPSHOTS).await?;
-            client.execute(&drop_old, &[&id, &i64::from(limits::SNAPSHOTS_KEPT)]).await?;
-            Ok(())
+            Ok(put_snapshot(&client, &id, &snapshot).await?)
         });
         if let Err(error) = put {
             tracing::error!(%stream, error = &error as &dyn std::error::Error, "a snapshot could not be stored");
@@ -299,12 +351,30 @@ impl Log for PostgresLog {
         self.write("what events make", move |client| async move {
             client.batch_execute("BEGIN").await?;
             let replaced = replace(&client, &stream, &derived).await;
-            let end = if replaced.is_ok() { "COMMIT" } else { "ROLLBACK" };
-            if let Err(error) = client.batch_execute(end).await {
-                drop(Object::take(client));
-                return replaced.and(Err(error.into()));
+            end(client, replaced).await.map(drop)
+        })
+    }
+
+    fn compacts(&self) -> bool {
+        true
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<Base>, ReadError> {
+        let sql = "SELECT seq, chain FROM twin_bases WHERE stream = $1";
+        let row = self.row("a base", sql.to_owned(), vec![key(stream)])?;
+        Ok(row.as_ref().map(rows::base))
+    }
+
+    fn compact(&self, stream: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {
+        let stream = stream.clone();
+        self.write("a base", move |client| async move {
+            client.batch_execute("BEGIN").await?;
+            let compacted = compact(&client, &stream, &compaction).await;
+            let (client, gone) = end(client, compacted).await?;
+            if !compaction.forget.is_empty() {
+                wipe(&client, &stream).await?;
             }
-            replaced
+            Ok(gone)
         })
     }
 
@@ -338,6 +408,19 @@ impl Log for PostgresLog {
         true
     }
 
+    fn lock(&self, stream: &StreamId, locked: Locked) {
+        match &self.writing {
+            Some(Writing { locks, .. }) => locks.lock(stream, locked),
+            None => locked(),
+        }
+    }
+
+    fn unlock(&self, stream: &StreamId) {
+        if let Some(Writing { locks, .. }) = &self.writing {
+            locks.unlock(stream);
+        }
+    }
+
     fn heads(&self, streams: &[StreamId]) -> Result<Vec<(StreamId, Seq)>, ReadError> {
         let names: Vec<String> = streams.iter().map(|id| id.as_str().to_owned()).collect();
         let sql = "SELECT stream, head FROM twin_streams WHERE stream = ANY($1::text[])";
@@ -351,13 +434,18 @@ impl Log for PostgresLog {
     }
 
     fn close(&self) {
-        let Some(writer) = &self.writer else { return };
-        let tasks = writer.close();
+        let Some(Writing { writer, locks }) = &self.writing else { return };
+        let (tasks, mut locked) = (writer.close(), locks.close());
         let ended = self.wait(async move {
+            let mut ended = Vec::new();
             for task in tasks {
-                if task.await.is_err() {
-                    tracing::error!("a task that appends had panicked");
-                }
+                ended.push(task.await);
+            }
+            while let Some(end) = locked.join_next().await {
+                ended.push(end);
+            }
+            if ended.iter().any(Result::is_err) {
+                tracing::error!("a task that appends had panicked");
             }
         });
         if ended.is_err() {
@@ -374,43 +462,3 @@ impl Drop for PostgresLog {
         }
     }
 }
-
-async fn replace(
-    client: &Object,
-    stream: &StreamId,
-    derived: &Derived,
-) -> Result<(), BackendError> {
-    let (id, model) = (stream.as_str(), stream.model());
-    let Head { seq, chain, .. } = &derived.head;
-    let sql =
-        "SELECT 1 FROM twin_streams WHERE stream = $1 AND head = $2 AND chain = $3 FOR UPDATE";
-    if client.query_opt(sql, &[&id, &int(seq.0), &chain.as_str()]).await?.is_none() {
-        return Err("the head is another one by now".into());
-    }
-    let gone = format!("DELETE FROM {} WHERE stream = $1", records_table(model));
-    client.execute(&gone, &[&id]).await?;
-    let mut columns = Columns::default();
-    for (key, record) in &derived.records {
-        columns.push(id, key, record, *seq);
-    }
-    put_records(client, model, &columns).await?;
-    let ids: Vec<_> = derived.clients.iter().map(|(client, _)| stored(client.as_str())).collect();
-    let ns: Vec<i64> = derived.clients.iter().map(|(_, n)| int(n.0)).collect();
-    // Set, whatever stood there.
-    client
-        .execute("DELETE FROM twin_clients WHERE stream = $1 AND client = ANY($2)", &[&id, &ids])
-        .await?;
-    client.execute(PUT_CLIENTS, &[&vec![id; ids.len()], &ids, &ns]).await?;
-    client.execute("DELETE FROM twin_snapshots WHERE stream = $1", &[&id]).await?;
-    for Snapshot { seq, model, state } in &derived.snapshots {
-        client.execute(PUT_SNAPSHOT, &[&id, &int(seq.0), model, state]).await?;
-    }
-    Ok(())
-}
-
-const PUT_SNAPSHOT: &str = "INSERT INTO twin_snapshots (stream, seq, model, state) \
-     VALUES ($1, $2, $3, $4) ON CONFLICT (stream, seq) \
-     DO UPDATE SET model = excluded.model, state = excluded.state";
-
-const DROP_SNAPSHOTS: &str = "DELETE FROM twin_snapshots WHERE stream = $1 AND seq NOT IN \
-     (SELECT seq FROM twin_snapshots WHERE stream = $1 ORDER BY seq DESC LIMIT $2)";

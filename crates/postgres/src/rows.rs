@@ -5,7 +5,7 @@ use twinstore_protocol::{
     Chain, ClientId, LogId, N, Rejection, RejectionRow, Seq, StreamId, StreamIdError,
 };
 use twinstore_server::event::StoredEvent;
-use twinstore_server::log::{Head, Snapshot, StoredModel, Verdict};
+use twinstore_server::log::{Base, Head, Snapshot, StoredModel, Verdict};
 
 use crate::text;
 
@@ -47,6 +47,10 @@ pub(crate) fn verdict(row: &Row) -> (Verdict, N) {
     let n = N(uint(row, 0));
     let first = row.get::<_, Option<i64>>(4).map_or(n, |n| N(unsigned(n)));
     (Verdict { n, seq: Seq(uint(row, 1)), error: rejection(row, 2) }, first)
+}
+
+pub(crate) fn base(row: &Row) -> Base {
+    Base { seq: Seq(uint(row, 0)), chain: Chain(row.get(1)) }
 }
 
 pub(crate) fn record(row: &Row) -> (String, String) {

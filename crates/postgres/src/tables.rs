@@ -68,6 +68,14 @@ CREATE TABLE IF NOT EXISTS twin_snapshots (
 CREATE TABLE IF NOT EXISTS twin_models (
   hash text PRIMARY KEY, name text NOT NULL, schema bigint NOT NULL, source text NOT NULL
 );
+CREATE TABLE IF NOT EXISTS twin_bases (
+  stream text COLLATE "C" PRIMARY KEY, seq bigint NOT NULL, chain text NOT NULL
+);
+CREATE TABLE IF NOT EXISTS twin_rejections (
+  stream text COLLATE "C" NOT NULL, client text COLLATE "C" NOT NULL, n bigint NOT NULL,
+  from_n bigint, seq bigint NOT NULL, code text NOT NULL, reason text,
+  PRIMARY KEY (stream, client, n)
+);
 CREATE TABLE IF NOT EXISTS twin_probe (one int PRIMARY KEY, times bigint NOT NULL);
 "#;
 

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
+use crate::Url;
+
 /// How long a database may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -54,7 +56,13 @@ impl Database {
 
     /// The URL of a store in it, made new for each name.
     #[must_use]
-    pub fn store(&self, name: &str) -> String {
+    pub fn store(&self, name: &str) -> Url {
+        self.store_text(name).parse().unwrap()
+    }
+
+    /// The same as text.
+    #[must_use]
+    pub fn store_text(&self, name: &str) -> String {
         self.execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{name}\""));
         format!("{}&options=-c%20search_path%3D{name}", self.url())
     }

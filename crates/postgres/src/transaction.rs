@@ -11,7 +11,7 @@ use deadpool_postgres::Object;
 use futures_util::future::try_join_all;
 use tokio_postgres::Error;
 use tokio_postgres::types::ToSql;
-use twinstore_protocol::Seq;
+use twinstore_protocol::{Seq, StreamId};
 use twinstore_server::event::StoredEvent;
 use twinstore_server::log::{Append, AppendError, Head};
 
@@ -34,10 +34,35 @@ pub(crate) async fn write(
     client: &Object,
     appends: &[&Append],
 ) -> Result<Vec<Result<Head, AppendError>>, Broken> {
-    let taken = match take(client, appends).await {
-        Ok(taken) => taken,
-        Err(error) => return Err(Broken::Before(error)),
-    };
+    let heads = lock(client, appends).await.map_err(Broken::Before)?;
+    commit(client, appends, heads).await
+}
+
+/// Begins a transaction in which nobody else moves the stream's head.
+pub(crate) async fn lock_one(client: &Object, stream: &StreamId) -> Result<(), Error> {
+    let lock = client.prepare_cached(LOCK_HEADS).await?;
+    let streams = [stream.as_str()];
+    let keys: [&(dyn ToSql + Sync); 1] = [&streams.as_slice()];
+    tokio::try_join!(client.batch_execute(BEGIN), client.query(&lock, &keys))?;
+    Ok(())
+}
+
+/// Writes an append in the transaction that [`lock_one`] began.
+pub(crate) async fn write_locked(
+    client: &Object,
+    append: &Append,
+) -> Result<Result<Head, AppendError>, Broken> {
+    let heads = heads_of(client, &[append]).await.map_err(Broken::Before)?;
+    let mut outcomes = commit(client, &[append], heads).await?;
+    Ok(outcomes.remove(0))
+}
+
+async fn commit(
+    client: &Object,
+    appends: &[&Append],
+    heads: Heads,
+) -> Result<Vec<Result<Head, AppendError>>, Broken> {
+    let taken = take(client, appends, heads).await.map_err(Broken::Before)?;
     client.batch_execute("COMMIT").await.map_err(Broken::AtCommit)?;
     let outcome = |(append, taken): (&&Append, bool)| match taken {
         true => Ok(append.head()),
@@ -46,8 +71,7 @@ pub(crate) async fn write(
     Ok(appends.iter().zip(taken).map(outcome).collect())
 }
 
-async fn take(client: &Object, appends: &[&Append]) -> Result<Vec<bool>, Error> {
-    let mut heads = lock(client, appends).await?;
+async fn take(client: &Object, appends: &[&Append], mut heads: Heads) -> Result<Vec<bool>, Error> {
     let taken: Vec<bool> = appends.iter().map(|append| is_next(&mut heads, append)).collect();
     let written: Vec<&Append> = appends
         .iter()
@@ -59,11 +83,17 @@ async fn take(client: &Object, appends: &[&Append]) -> Result<Vec<bool>, Error> 
     Ok(taken)
 }
 
-/// The stored heads, which nobody else moves from here on.
-async fn lock(
-    client: &Object,
-    appends: &[&Append],
-) -> Result<BTreeMap<String, (String, Seq)>, Error> {
+/// Where streams stand: which log, which place.
+type Heads = BTreeMap<String, (String, Seq)>;
+
+/// Begins a transaction, with the stored heads, which nobody else moves from here on.
+async fn lock(client: &Object, appends: &[&Append]) -> Result<Heads, Error> {
+    let (begun, heads) = tokio::try_join!(client.batch_execute(BEGIN), heads_of(client, appends))?;
+    let () = begun;
+    Ok(heads)
+}
+
+async fn heads_of(client: &Object, appends: &[&Append]) -> Result<Heads, Error> {
     let (make, lock) =
         tokio::try_join!(client.prepare_cached(MAKE_HEADS), client.prepare_cached(LOCK_HEADS))?;
     let new: Vec<_> = appends.iter().filter(|append| append.after == Seq(0)).collect();
@@ -72,16 +102,13 @@ async fn lock(
     let streams: Vec<&str> = appends.iter().map(|append| append.stream.as_str()).collect();
     let keys: [&(dyn ToSql + Sync); 2] = [&new_streams, &new_logs];
     let lock_keys: [&(dyn ToSql + Sync); 1] = [&streams];
-    let ((), _, rows) = tokio::try_join!(
-        client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
-        client.execute(&make, &keys),
-        client.query(&lock, &lock_keys),
-    )?;
+    let (_, rows) =
+        tokio::try_join!(client.execute(&make, &keys), client.query(&lock, &lock_keys))?;
     Ok(rows.iter().map(|row| (row.get(0), (row.get(1), Seq(uint(row, 2))))).collect())
 }
 
 /// I8. A stream without events has no log yet, whoever made its row.
-fn is_next(heads: &mut BTreeMap<String, (String, Seq)>, append: &Append) -> bool {
+fn is_next(heads: &mut Heads, append: &Append) -> bool {
     let Some((log, seq)) = heads.get_mut(append.stream.as_str()) else { return false };
     if *seq != append.after || (*seq > Seq(0) && log != append.log.as_str()) {
         return false;
@@ -244,6 +271,8 @@ pub(crate) async fn put_records(
         [&put.streams, &put.ids, &put.keys, &put.records, &put.seqs];
     client.execute(&statement, &row).await.map(drop)
 }
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 const MAKE_HEADS: &str = "INSERT INTO twin_streams (stream, log, head, chain) \
      SELECT stream, log, 0, '' FROM unnest($1::text[], $2::text[]) AS new (stream, log) \

@@ -140,12 +140,16 @@ impl Task {
 }
 
 /// Why none of a group has an outcome of its own.
-enum Failed {
+pub(crate) enum Failed {
     Connect(BackendError),
     Broken(Broken),
 }
 
 impl Failed {
+    pub(crate) fn outcome(self) -> Result<Head, AppendError> {
+        self.outcomes(1).remove(0)
+    }
+
     fn outcomes(self, count: usize) -> Vec<Result<Head, AppendError>> {
         let (unknown, error): (bool, BackendError) = match self {
             Self::Connect(error) => (false, error),

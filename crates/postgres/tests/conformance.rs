@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use twinstore_postgres::testing::Database;
-use twinstore_postgres::{OpenError, PostgresLog, Settings};
+use twinstore_postgres::{OpenError, PostgresLog, Settings, Url};
 use twinstore_protocol::{ClientId, N, Seq};
 use twinstore_server::log::conformance::{self, Sample, append};
 use twinstore_server::log::{Log, Page};
@@ -81,11 +81,11 @@ fn an_append_that_cannot_be_stored_spoils_no_other() {
 fn a_database_that_may_lose_commits_is_refused() {
     let mut database = Database::start();
     let url = database.store("s");
-    let refused = |url: &str, part: &str| match PostgresLog::open(url, &Settings::default()) {
+    let refused = |url: &Url, part: &str| match PostgresLog::open(url, &Settings::default()) {
         Err(OpenError::Unfit { rule }) => assert!(rule.contains(part), "{rule}"),
         other => panic!("{other:?}"),
     };
-    let lax = format!("{url}%20-c%20synchronous_commit%3Doff");
+    let lax: Url = format!("{url}%20-c%20synchronous_commit%3Doff").parse().unwrap();
     refused(&lax, "synchronous_commit");
     let read_only = PostgresLog::open_read_only(&url, &Settings::default());
     assert!(matches!(read_only, Err(OpenError::Missing)));
