@@ -30,7 +30,7 @@ const PARTS = [
   { name: 'dynoxide', needs: ['setup'], run: dynoxide },
   { name: 'fmt', run: () => cargo('fmt', '--all', '--check') },
   { name: 'clippy', run: clippy },
-  { name: 'rust', run: () => cargo('test', ...locked) },
+  { name: 'rust', needs: ['postgres'], run: () => cargo('test', ...locked) },
   { name: 'sim', run: () => cargo('test', '--profile', 'sim', '-p', 'sim', '--features', 'planted', ...locked) },
   { name: 'templates', run: templates },
   { name: 'aws', needs: ['dynoxide'], run: aws },

@@ -23,7 +23,7 @@ impl Backup {
         if self.to.exists() {
             return Err(CliError::Exists { path: self.to.clone() });
         }
-        let log = self.store.open_read_only()?;
+        let log = self.store.open_file()?;
         // Under its name there is a whole backup or none.
         let mut part = self.to.clone().into_os_string();
         part.push(".part");

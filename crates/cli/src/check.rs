@@ -17,7 +17,7 @@ use crate::store::{Store, on_reducer_stack, streams};
 pub(crate) struct Check {
     /// The stream, MODEL/NAME; without it, all streams.
     stream: Option<String>,
-    /// Where events are kept: sqlite:FILE.
+    /// Where events are kept: sqlite:FILE, postgres://USER@HOST/DATABASE or dynamodb:PREFIX.
     #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
     store: Store,
 }
@@ -35,10 +35,10 @@ impl Check {
         for problem in file {
             print(&format!("the file: {}\n", plain(&problem)))?;
         }
-        let streams = streams(&log, self.stream.as_deref())?;
+        let streams = streams(&*log, self.stream.as_deref())?;
         let mut progress = Progress::new("checked", streams.iter().map(|(_, head)| head.0).sum());
         for (stream, _) in &streams {
-            let audit = audit(&log, &QuickJs, stream, &mut |events| {
+            let audit = audit(&*log, &QuickJs, stream, &mut |events| {
                 progress.add(events);
                 true
             })?;

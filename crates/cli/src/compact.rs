@@ -28,7 +28,8 @@ pub(crate) struct Compact {
     /// The server's settings: where events are kept, and `client_days`.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where events are kept: sqlite:FILE (the default, twinstore.db).
+    /// Where events are kept: sqlite:FILE (the default, twinstore.db), postgres://USER@HOST/DATABASE
+    /// or dynamodb:PREFIX.
     #[arg(long, value_name = "STORE")]
     store: Option<Store>,
     /// So many of the newest events of each stream stay.

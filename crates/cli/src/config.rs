@@ -39,7 +39,8 @@ pub(crate) struct Flags {
     /// A model: the name of its streams and the module's file. May be given more than once.
     #[arg(long = "model", value_name = "NAME=FILE.js")]
     models: Vec<NamedFile>,
-    /// Where events are kept: sqlite:FILE (the default, twinstore.db), memory or dynamodb:PREFIX.
+    /// Where events are kept: sqlite:FILE (the default, twinstore.db), postgres://USER@HOST/DATABASE,
+    /// memory or dynamodb:PREFIX.
     #[arg(long, value_name = "STORE")]
     store: Option<Store>,
     /// The address to listen on, 127.0.0.1:8787 by default; with port 0 the system chooses one.

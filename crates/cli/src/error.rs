@@ -85,8 +85,14 @@ pub(crate) enum CliError {
     Mint(#[from] MintError),
     #[error("the settings cannot be written as TOML")]
     PrintConfig(#[source] toml::ser::Error),
-    #[error("this command reads a store's file: --store sqlite:FILE")]
-    NoFile,
+    #[error(
+        "a store in memory ends with its server: --store sqlite:FILE or postgres://USER@HOST/DATABASE"
+    )]
+    NothingKept,
+    #[error("`backup` copies a file; the tool for this store is `{instead}` (docs/OPERATIONS.md)")]
+    NoBackup { instead: &'static str },
+    #[error(transparent)]
+    Postgres(#[from] twinstore_postgres::OpenError),
     #[cfg(feature = "dynamodb")]
     #[error(transparent)]
     DynamoDb(#[from] twinstore_dynamodb::OpenError),
@@ -201,7 +207,9 @@ impl CliError {
             | Self::Stream { .. }
             | Self::LogFilter { .. }
             | Self::Filter(_)
-            | Self::NoFile
+            | Self::NothingKept
+            | Self::NoBackup { .. }
+            | Self::Postgres(_)
             | Self::Exists { .. }
             | Self::NoModel
             | Self::HalfTls

@@ -1,4 +1,4 @@
-//! `twinstore events`: a stream's events as NDJSON, from the store's file.
+//! `twinstore events`: a stream's events as NDJSON, from the store.
 
 use std::io::{self, Write};
 use std::thread::sleep;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use twinstore_protocol::Seq;
 use twinstore_server::analysis::{Read, Reader};
-use twinstore_server::log::{Log, SqliteLog};
+use twinstore_server::log::Log;
 
 use crate::error::CliError;
 use crate::store::{Store, stream};
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) struct Events {
     /// The stream: MODEL/NAME.
     stream: String,
-    /// Where events are kept: sqlite:FILE.
+    /// Where events are kept: sqlite:FILE, postgres://USER@HOST/DATABASE or dynamodb:PREFIX.
     #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
     store: Store,
     #[command(flatten)]
@@ -56,7 +56,7 @@ impl Events {
         let reader = Reader::new(stream, filter);
         let mut tail = Tail { reader, left: self.limit.unwrap_or(u64::MAX), told_missing: false };
         loop {
-            match tail.print(&log) {
+            match tail.print(&*log) {
                 Ok(true) if self.follow => sleep(LOOK),
                 Ok(_) => return Ok(()),
                 // Whoever read us has read enough.
@@ -77,7 +77,7 @@ struct Tail {
 
 impl Tail {
     /// Prints what is there; false: enough was printed.
-    fn print(&mut self, log: &SqliteLog) -> Result<bool, CliError> {
+    fn print(&mut self, log: &dyn Log) -> Result<bool, CliError> {
         let write = |source| CliError::Io { what: "cannot write to stdout", source };
         let mut out = io::BufWriter::new(io::stdout().lock());
         while self.left > 0 {

@@ -1,11 +1,10 @@
-//! `twinstore export`: a stream's events as a file for other tools, from the store's file.
+//! `twinstore export`: a stream's events as a file for other tools, from the store.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use twinstore_export::{Existing, Export as File};
 use twinstore_server::analysis::{Read, Reader};
-use twinstore_server::log::Log;
 
 use crate::error::CliError;
 use crate::progress::Progress;
@@ -17,7 +16,7 @@ use crate::which::{self, Which};
 pub(crate) struct Export {
     /// The stream: MODEL/NAME.
     stream: String,
-    /// Where events are kept: sqlite:FILE.
+    /// Where events are kept: sqlite:FILE, postgres://USER@HOST/DATABASE or dynamodb:PREFIX.
     #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
     store: Store,
     /// The file; its name ends in .ndjson or .parquet.
@@ -51,7 +50,7 @@ impl Export {
         let mut file = File::to(&self.to, stream.as_str(), existing)?;
         let mut progress = Progress::new("exported", filter.to.0 + 1 - filter.from.0);
         let (mut reader, mut written) = (Reader::new(stream, filter), 0_u64);
-        while let Read::Events { events, looked_at } = reader.page(&log)? {
+        while let Read::Events { events, looked_at } = reader.page(&*log)? {
             for event in &events {
                 file.put(event)?;
                 written += 1;

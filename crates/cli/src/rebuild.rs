@@ -14,7 +14,7 @@ use crate::store::{Store, on_reducer_stack, streams};
 pub(crate) struct Rebuild {
     /// The stream, MODEL/NAME; without it, all streams.
     stream: Option<String>,
-    /// Where events are kept: sqlite:FILE.
+    /// Where events are kept: sqlite:FILE, postgres://USER@HOST/DATABASE or dynamodb:PREFIX.
     #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
     store: Store,
 }

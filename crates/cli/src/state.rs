@@ -20,7 +20,7 @@ const VALUE_CHARS: usize = 120;
 pub(crate) struct State {
     /// The stream: MODEL/NAME.
     stream: String,
-    /// Where events are kept: sqlite:FILE.
+    /// Where events are kept: sqlite:FILE, postgres://USER@HOST/DATABASE or dynamodb:PREFIX.
     #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
     store: Store,
     /// The state as it was at this place; without it, at the head.
@@ -45,7 +45,7 @@ impl State {
     fn text(&self) -> Result<String, CliError> {
         let stream = stream(&self.stream)?;
         let log = self.store.open_read_only()?;
-        let past = Past::of(&log, &QuickJs, &stream)?;
+        let past = Past::of(&*log, &QuickJs, &stream)?;
         let at = self.at.map_or_else(|| past.head(), Seq);
         let places: Vec<_> = [at].into_iter().chain(self.diff.map(Seq)).collect();
         let mut progress = Progress::new("folded", past.cost(&places)?);

@@ -1,4 +1,4 @@
-//! `twinstore stats`: counts of a stream's events, or of all streams', from the store's file.
+//! `twinstore stats`: counts of a stream's events, or of all streams', from the store.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ use crate::which::{Places, Which};
 pub(crate) struct Stats {
     /// The stream, MODEL/NAME; without it, all streams.
     stream: Option<String>,
-    /// Where events are kept: sqlite:FILE.
+    /// Where events are kept: sqlite:FILE, postgres://USER@HOST/DATABASE or dynamodb:PREFIX.
     #[arg(long, value_name = "STORE", default_value = "sqlite:twinstore.db")]
     store: Store,
     #[command(flatten)]
@@ -38,9 +38,9 @@ impl Stats {
         let stream = self.stream.as_deref().map(stream).transpose()?;
         let filter = self.places.filter(&self.which)?;
         let log = self.store.open_read_only()?;
-        let count = Count::of(&log, stream.as_ref(), filter)?;
+        let count = Count::of(&*log, stream.as_ref(), filter)?;
         let mut progress = Progress::new("counted", count.cost());
-        let stats = count.run(&log, &mut |events| {
+        let stats = count.run(&*log, &mut |events| {
             progress.add(events);
             true
         })?;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use twinstore_postgres::{PostgresLog, Settings, Url};
 use twinstore_protocol::{Seq, StreamId};
 use twinstore_server::fold::FoldError;
 use twinstore_server::limits;
@@ -18,6 +19,7 @@ use crate::error::CliError;
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum Store {
     Sqlite(PathBuf),
+    Postgres(Url),
     Memory,
     #[cfg(feature = "dynamodb")]
     DynamoDb(twinstore_dynamodb::Options),
@@ -28,6 +30,9 @@ impl FromStr for Store {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(file.into())),
+            Some(("postgres" | "postgresql", _)) => {
+                text.parse().map(Self::Postgres).map_err(|error| with_causes(&error))
+            }
             None if text == "memory" => Ok(Self::Memory),
             #[cfg(feature = "dynamodb")]
             Some(("dynamodb", tables)) => {
@@ -37,7 +42,9 @@ impl FromStr for Store {
             Some(("dynamodb", _)) => Err("this program was built without DynamoDB: \
                  cargo install --path crates/cli --features dynamodb"
                 .to_owned()),
-            _ => Err("a store is sqlite:FILE, memory or dynamodb:PREFIX".to_owned()),
+            _ => Err("a store is sqlite:FILE, postgres://USER@HOST/DATABASE, memory or \
+                 dynamodb:PREFIX"
+                .to_owned()),
         }
     }
 }
@@ -53,6 +60,8 @@ impl From<Store> for String {
     fn from(store: Store) -> Self {
         match store {
             Store::Sqlite(path) => format!("sqlite:{}", path.display()),
+            // Without its password.
+            Store::Postgres(url) => url.to_string(),
             Store::Memory => "memory".to_owned(),
             #[cfg(feature = "dynamodb")]
             Store::DynamoDb(options) => format!("dynamodb:{options}"),
@@ -65,7 +74,7 @@ impl Store {
     pub(crate) fn path_mut(&mut self) -> Option<&mut PathBuf> {
         match self {
             Self::Sqlite(path) => Some(path),
-            Self::Memory => None,
+            Self::Postgres(_) | Self::Memory => None,
             #[cfg(feature = "dynamodb")]
             Self::DynamoDb(_) => None,
         }
@@ -75,6 +84,7 @@ impl Store {
     pub(crate) fn open(&self) -> Result<Arc<dyn Log>, CliError> {
         Ok(match self {
             Self::Sqlite(path) => Arc::new(SqliteLog::open(path)?),
+            Self::Postgres(url) => Arc::new(PostgresLog::open(url, &Settings::default())?),
             Self::Memory => Arc::new(MemoryLog::new()),
             #[cfg(feature = "dynamodb")]
             Self::DynamoDb(options) => Arc::new(twinstore_dynamodb::DynamoLog::open(options)?),
@@ -88,15 +98,39 @@ impl Store {
         self.open()
     }
 
-    /// Opens it for reading, beside a server that may be writing.
-    pub(crate) fn open_read_only(&self) -> Result<SqliteLog, CliError> {
+    /// Opens it for reading, beside servers that may be writing.
+    pub(crate) fn open_read_only(&self) -> Result<Arc<dyn Log>, CliError> {
+        Ok(match self {
+            Self::Sqlite(path) => Arc::new(SqliteLog::open_read_only(path)?),
+            Self::Postgres(url) => {
+                Arc::new(PostgresLog::open_read_only(url, &Settings::default())?)
+            }
+            Self::Memory => return Err(CliError::NothingKept),
+            #[cfg(feature = "dynamodb")]
+            Self::DynamoDb(options) => {
+                let options =
+                    twinstore_dynamodb::Options { create_tables: false, ..options.clone() };
+                Arc::new(twinstore_dynamodb::DynamoLog::open(&options)?)
+            }
+        })
+    }
+
+    /// The file of one that is a file, opened for reading.
+    pub(crate) fn open_file(&self) -> Result<SqliteLog, CliError> {
         match self {
             Self::Sqlite(path) => Ok(SqliteLog::open_read_only(path)?),
-            Self::Memory => Err(CliError::NoFile),
+            Self::Postgres(_) => Err(CliError::NoBackup { instead: "pg_dump" }),
+            Self::Memory => Err(CliError::NothingKept),
             #[cfg(feature = "dynamodb")]
-            Self::DynamoDb(_) => Err(CliError::NoFile),
+            Self::DynamoDb(_) => Err(CliError::NoBackup { instead: "aws dynamodb create-backup" }),
         }
     }
+}
+
+/// An error with its causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// The streams that a command is about, with their heads: that one, or all.

@@ -1,12 +1,13 @@
 //! Moving a stream's base: a state in the place of the events up to it, in one transaction.
 
 use deadpool_postgres::Object;
-use twinstore_protocol::StreamId;
+use twinstore_protocol::{ClientId, StreamId};
+use twinstore_server::day::Day;
 use twinstore_server::log::{BackendError, Compaction, Head, Snapshot};
 
 use crate::derived::{PUT_SNAPSHOT, is_head};
 use crate::rows::int;
-use crate::text::{events_table, stored};
+use crate::text::{events_table, read, stored};
 
 /// Gives how many events are gone.
 pub(crate) async fn compact(
@@ -15,7 +16,7 @@ pub(crate) async fn compact(
     compaction: &Compaction,
 ) -> Result<u64, BackendError> {
     let (id, events) = (stream.as_str(), events_table(stream.model()));
-    let Compaction { head: Head { seq, chain, .. }, base, forget } = compaction;
+    let Compaction { head: Head { seq, chain, .. }, base, forget, clients_since } = compaction;
     let Snapshot { seq: place, model, state } = base;
     let place = int(place.0);
     if !is_head(client, id, *seq, chain).await? {
@@ -39,12 +40,53 @@ pub(crate) async fn compact(
     let reasons =
         "UPDATE twin_rejections SET reason = '' WHERE stream = $1 AND client = ANY($2::text[])";
     client.execute(reasons, &[&id, &forgotten]).await?;
-    let gone = format!("DELETE FROM {events} WHERE stream = $1 AND seq <= $2");
-    let gone = client.execute(&gone, &[&id, &place]).await?;
+    let gone = let_go(client, stream, place).await?;
+    forget_clients(client, stream, *clients_since).await?;
     let older = "DELETE FROM twin_snapshots WHERE stream = $1 AND seq <= $2";
     client.execute(older, &[&id, &place]).await?;
     client.execute(PUT_SNAPSHOT, &[&id, &place, model, state]).await?;
     Ok(gone)
+}
+
+/// Takes out the events up to a place. When a client had its last one there is kept. Gives how many they were.
+async fn let_go(client: &Object, stream: &StreamId, place: i64) -> Result<u64, BackendError> {
+    let (id, events) = (stream.as_str(), events_table(stream.model()));
+    let clients = format!(
+        "INSERT INTO twin_gone (stream, client, at) SELECT stream, client, max(at) \
+         FROM {events} WHERE stream = $1 AND seq <= $2 GROUP BY stream, client \
+         ON CONFLICT (stream, client) DO UPDATE SET at = greatest(twin_gone.at, excluded.at)"
+    );
+    client.execute(&clients, &[&id, &place]).await?;
+    let gone = format!("DELETE FROM {events} WHERE stream = $1 AND seq <= $2");
+    Ok(client.execute(&gone, &[&id, &place]).await?)
+}
+
+/// Forgets clients of before that moment that have no event left.
+async fn forget_clients(
+    client: &Object,
+    stream: &StreamId,
+    since: u64,
+) -> Result<(), BackendError> {
+    let (id, day) = (stream.as_str(), Day::of(since));
+    let still = format!(
+        "SELECT client FROM twin_gone g WHERE stream = $1 AND at < $2 AND NOT EXISTS \
+         (SELECT FROM {} e WHERE e.stream = $1 AND e.client = g.client)",
+        events_table(stream.model())
+    );
+    let still = client.query(&still, &[&id, &int(since)]).await?;
+    let is_old = |name: &String| {
+        Day::of_client(&ClientId(read(name.clone()))).is_some_and(|made| made < day)
+    };
+    let old: Vec<String> = still.iter().map(|row| row.get(0)).filter(is_old).collect();
+    for table in ["twin_clients", "twin_rejections", "twin_gone"] {
+        let sql = format!("DELETE FROM {table} WHERE stream = $1 AND client = ANY($2::text[])");
+        client.execute(&sql, &[&id, &old]).await?;
+    }
+    let sql = "INSERT INTO twin_forgotten (stream, clients_since) VALUES ($1, $2) \
+               ON CONFLICT (stream) DO UPDATE \
+               SET clients_since = greatest(twin_forgotten.clients_since, excluded.clients_since)";
+    client.execute(sql, &[&id, &i64::from(day.0)]).await?;
+    Ok(())
 }
 
 /// Rewrites the tables that had what is gone: what is deleted still stands in their files.

@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
+use twinstore_server::day::Day;
 use twinstore_server::event::StoredEvent;
 use twinstore_server::log::{
     Append, AppendError, BackendError, Base, Compaction, Derived, Done, Head, Locked, Log, Page,
@@ -363,6 +364,12 @@ impl Log for PostgresLog {
         let sql = "SELECT seq, chain FROM twin_bases WHERE stream = $1";
         let row = self.row("a base", sql.to_owned(), vec![key(stream)])?;
         Ok(row.as_ref().map(rows::base))
+    }
+
+    fn clients_since(&self, stream: &StreamId) -> Result<Day, ReadError> {
+        let sql = "SELECT clients_since FROM twin_forgotten WHERE stream = $1";
+        let row = self.row("which clients were forgotten", sql.to_owned(), vec![key(stream)])?;
+        Ok(row.as_ref().map(rows::day).unwrap_or_default())
     }
 
     fn compact(&self, stream: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {

@@ -4,6 +4,7 @@ use tokio_postgres::Row;
 use twinstore_protocol::{
     Chain, ClientId, LogId, N, Rejection, RejectionRow, Seq, StreamId, StreamIdError,
 };
+use twinstore_server::day::Day;
 use twinstore_server::event::StoredEvent;
 use twinstore_server::log::{Base, Head, Snapshot, StoredModel, Verdict};
 
@@ -51,6 +52,10 @@ pub(crate) fn verdict(row: &Row) -> (Verdict, N) {
 
 pub(crate) fn base(row: &Row) -> Base {
     Base { seq: Seq(uint(row, 0)), chain: Chain(row.get(1)) }
+}
+
+pub(crate) fn day(row: &Row) -> Day {
+    Day(u32::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 
 pub(crate) fn record(row: &Row) -> (String, String) {

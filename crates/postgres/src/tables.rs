@@ -76,6 +76,13 @@ CREATE TABLE IF NOT EXISTS twin_rejections (
   from_n bigint, seq bigint NOT NULL, code text NOT NULL, reason text,
   PRIMARY KEY (stream, client, n)
 );
+CREATE TABLE IF NOT EXISTS twin_gone (
+  stream text COLLATE "C" NOT NULL, client text COLLATE "C" NOT NULL, at bigint NOT NULL,
+  PRIMARY KEY (stream, client)
+);
+CREATE TABLE IF NOT EXISTS twin_forgotten (
+  stream text COLLATE "C" PRIMARY KEY, clients_since bigint NOT NULL
+);
 CREATE TABLE IF NOT EXISTS twin_probe (one int PRIMARY KEY, times bigint NOT NULL);
 "#;
 

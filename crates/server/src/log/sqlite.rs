@@ -126,17 +126,6 @@ impl SqliteLog {
         })
     }
 
-    /// What SQLite finds wrong with its file, nothing where it is well.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn integrity(&self) -> Result<Vec<String>, ReadError> {
-        let found = self.read_with("the file", |c| {
-            collect(c, "PRAGMA integrity_check", [], |row| row.get::<_, String>(0))
-        })?;
-        Ok(found.into_iter().filter(|line| line != "ok").collect())
-    }
-
     /// Writes the store as it is now into a file of its own, which must not be there. A server may
     /// go on writing meanwhile.
     ///
@@ -348,6 +337,13 @@ impl Log for SqliteLog {
         let error = |source| WriteError { what: "what events make", source };
         let writer = self.writer.as_ref().ok_or_else(|| error("the store is read-only".into()))?;
         writer.replace_derived(stream.clone(), derived).map_err(error)
+    }
+
+    fn integrity(&self) -> Result<Vec<String>, ReadError> {
+        let found = self.read_with("the file", |c| {
+            collect(c, "PRAGMA integrity_check", [], |row| row.get::<_, String>(0))
+        })?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
     }
 
     fn compacts(&self) -> bool {
