@@ -106,7 +106,7 @@ impl World {
                 let mut entries = inputs::entries(&mut self.page, chance);
                 entries.retain(|e| e.id.client == client);
                 self.page.stored_by_others(&entries);
-                let whole = entries.len() % 2 == 0;
+                let whole = entries.len().is_multiple_of(2);
                 Input::Adopted { client, entries, whole }
             }
         };
