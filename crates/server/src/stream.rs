@@ -47,6 +47,8 @@ pub struct Config {
 pub enum Input<T> {
     /// Somebody asks.
     Asked(Command<T>),
+    /// Several ask at once: what they submit shares its appends.
+    AskedTogether(Vec<Command<T>>),
     /// The append that was ordered has this outcome.
     Appended(Result<Head, AppendError>),
     /// The worker is about to be dropped.
@@ -120,6 +122,9 @@ impl<T: Clone> Worker<T> {
     pub fn handle_input(&mut self, now: u64, input: Input<T>) {
         match input {
             Input::Asked(command) => self.enqueue(command),
+            Input::AskedTogether(commands) => {
+                commands.into_iter().for_each(|command| self.enqueue(command));
+            }
             Input::Appended(outcome) => self.appended(outcome),
             Input::Stopping => self.keep_snapshot(1),
         }
