@@ -15,7 +15,6 @@ use twinstore_engine::{
 };
 use twinstore_protocol::{N, Seq};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 
 use crate::clock::{Timer, now};
 use crate::codec::{Signature, decode, encode, frame_of, rejections, settled, snapshot_of};
@@ -24,7 +23,7 @@ use crate::host::{Host, Options};
 use crate::replica::Replica;
 use crate::socket::{Peer, Socket};
 use crate::storage::{Change, Left, Listener, Storage, Stored, to_entries, to_state, up_to_date};
-use crate::web::{Fields, float};
+use crate::web::{Fields, float, later};
 
 /// One twin: everything behind the object that the app holds.
 pub(crate) struct Driver {
@@ -215,11 +214,11 @@ impl Driver {
         let turn = self.next_turn();
         let me = self.me.clone();
         // Not at once: a socket's first answer must find this input done.
-        spawn_local(async move {
+        later(Box::new(move |_| {
             if let Some(driver) = me.upgrade().filter(|driver| driver.link_turn.get() == turn) {
                 driver.join_socket();
             }
-        });
+        }));
     }
 
     fn join_socket(&self) {
@@ -287,8 +286,8 @@ impl Driver {
         let storage = self.storage.get().map_or("opening", |s| s.kind());
         let list = (
             link,
-            status.pending,
-            status.held,
+            float(status.pending as u64),
+            float(status.held as u64),
             float(status.head.0),
             float(status.cursor.0),
             storage,

@@ -13,7 +13,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::codec::frame_of;
-use crate::web::Fields;
+use crate::web::{Fields, later};
 
 /// What a socket tells each of its twins.
 pub(crate) trait Peer {
@@ -46,7 +46,7 @@ impl Socket {
         let Some(socket) = known else { return Self::open(key, url, peer) };
         if socket.open.get() {
             let peer = peer.clone();
-            spawn_local(async move { peer.upgrade().iter().for_each(|p| p.opened()) });
+            later(Box::new(move |_| peer.upgrade().iter().for_each(|p| p.opened())));
         }
         {
             let mut peers = socket.peers.borrow_mut();

@@ -52,7 +52,7 @@ extern "C" {
     #[wasm_bindgen(js_name = clearTimeout)]
     pub(crate) fn clear_timeout(id: &JsValue);
     #[wasm_bindgen(js_name = queueMicrotask)]
-    pub(crate) fn queue_microtask(callback: &JsValue);
+    fn queue_microtask(callback: &JsValue);
     #[wasm_bindgen(js_namespace = JSON, catch)]
     pub(crate) fn stringify(value: &JsValue) -> Result<JsString, JsValue>;
     #[wasm_bindgen(js_name = String)]
@@ -126,6 +126,11 @@ pub(crate) fn small(fields: &Fields, key: &str) -> u32 {
 #[allow(clippy::cast_precision_loss, reason = "ours stay below 2^53")]
 pub(crate) fn float(n: u64) -> f64 {
     n as f64
+}
+
+/// Runs `work` when the present code is done.
+pub(crate) fn later(work: Box<dyn FnOnce(JsValue)>) {
+    queue_microtask(&once(work));
 }
 
 /// A function for JavaScript that is called once.

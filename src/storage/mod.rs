@@ -17,7 +17,7 @@ use twinstore_protocol::N;
 use wasm_bindgen::prelude::*;
 
 use crate::host::Options;
-use crate::web::{Fields, float, once, queue_microtask};
+use crate::web::{Fields, float, later};
 use indexed_db::{Database, Log};
 use journal::Journal;
 pub(crate) use rows::{Change, Stored, to_entries, to_state, up_to_date};
@@ -525,11 +525,6 @@ impl Storage {
             Home::Opening | Home::LocalStorage | Home::Memory => None,
         }
     }
-}
-
-/// Runs `work` when the present code is done.
-fn later(work: Box<dyn FnOnce(JsValue)>) {
-    queue_microtask(&once(work));
 }
 
 /// The disk has no room for us: by the name of today, and that of old Firefox.
