@@ -27,6 +27,10 @@ export interface Answers {
   opened(turn: number): void
   /** Own actions up to this number are stored. */
   stored(n: number): void
+  /** A text came by the socket, and the frame it is. */
+  said(text: string | null, frame: object | null): void
+  /** The socket is closed, or could not be opened. */
+  lost(): void
   /** A frame for the tabs that follow. */
   relay(text: string): void
   /** What is stored is not what it was. */
@@ -158,10 +162,6 @@ export class Host {
     this.ready.resolve()
   }
 
-  opened(turn: number): void {
-    this.answers?.opened(turn)
-  }
-
   row(client: string, n: number, action: unknown, state: PendingAction['state'], reason: string): void {
     const row: PendingAction = { id: `${client}:${n}`, client, n, action, state }
     this.rows.push(reason ? { ...row, reason } : row)
@@ -184,5 +184,19 @@ export class Host {
 
   flush(): void {
     this.#listeners.flush()
+  }
+
+  // — For the socket (`src/socket.js`).
+
+  opened(turn: number): void {
+    this.answers?.opened(turn)
+  }
+
+  said(text: string | null, frame: object | null): void {
+    this.answers?.said(text, frame)
+  }
+
+  lost(): void {
+    this.answers?.lost()
   }
 }

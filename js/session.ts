@@ -48,6 +48,8 @@ export class Session {
     })
     host.answers = {
       opened: turn => void this.#answer(turn),
+      said: (text, frame) => core.said(text, frame),
+      lost: () => core.lost(),
       stored: n => {
         this.#tabs?.stored(this.#client.id, n)
         this.#askToPersist()

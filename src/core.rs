@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use crate::driver::Driver;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
-use crate::web::{twin_error, weigh};
+use crate::web::{Fields, twin_error, weigh};
 
 /// One twin: its engine, its states and its storage.
 #[wasm_bindgen]
@@ -125,6 +125,16 @@ impl Core {
     /// What others stored may have changed: reads everything again.
     pub fn reread(&self) {
         self.driver.feed(Input::Changed);
+    }
+
+    /// A text came by the socket, and the frame it is; none: it is no message of the protocol.
+    pub fn said(&self, text: &JsValue, frame: &JsValue) {
+        self.driver.said(text, Fields::of(frame).as_ref());
+    }
+
+    /// The socket is closed, or could not be opened.
+    pub fn lost(&self) {
+        self.driver.lost();
     }
 
     /// Answers `Host::opened`: the token is there.

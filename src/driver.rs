@@ -21,7 +21,7 @@ use crate::codec::{Signature, decode, encode, frame_of, rejections, settled, sna
 use crate::dispatch::Shell;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
-use crate::socket::{Peer, Socket};
+use crate::socket::{Socket, join};
 use crate::storage::{Change, Left, Listener, Storage, Stored, to_entries, to_state, up_to_date};
 use crate::web::{Fields, float, later};
 
@@ -37,7 +37,7 @@ pub(crate) struct Driver {
     pub(crate) is_ready: Cell<bool>,
     me: Weak<Self>,
     storage: OnceCell<Rc<Storage>>,
-    socket: RefCell<Option<Rc<Socket>>>,
+    socket: RefCell<Option<Socket>>,
     /// What the next hello carries.
     token: RefCell<JsValue>,
     /// Grows with every opening and closing of the link, so that a late answer is known as such.
@@ -223,7 +223,7 @@ impl Driver {
 
     fn join_socket(&self) {
         let url = self.options.url().unwrap_or_default();
-        match Socket::join(&url, &self.options.line(), self.me.clone()) {
+        match join(&url, &self.options.line(), &self.host, self.link_turn.get()) {
             Some(socket) => drop(self.socket.replace(Some(socket))),
             None => {
                 self.host.noted("failed", "bad-url", "", 0.0);
@@ -234,7 +234,9 @@ impl Driver {
 
     fn close_link(&self) {
         self.next_turn();
-        self.socket.take();
+        if let Some(socket) = self.socket.take() {
+            socket.leave(&self.host);
+        }
     }
 
     fn next_turn(&self) -> u32 {
@@ -363,30 +365,8 @@ impl Driver {
         self.storage().keep(left, change);
     }
 
-    /// A frame that the leader passed on.
-    pub(crate) fn hear(&self, text: &JsValue) {
-        let message = frame_of(text).and_then(|frame| decode(&self.engine.borrow(), &frame));
-        if let Some(message) = message {
-            self.feed(Input::Received(message));
-        }
-    }
-
-    /// Ends the twin.
-    pub(crate) fn close(&self) {
-        self.feed(Input::Closed);
-        self.storage().close();
-        self.timer.set(None);
-        self.tell_status();
-        self.tell_app();
-    }
-}
-
-impl Peer for Driver {
-    fn opened(&self) {
-        self.host.opened(self.link_turn.get());
-    }
-
-    fn said(&self, text: &JsValue, frame: Option<&Fields>) {
+    /// A text came by the socket, and the frame it is; none: it is no message of the protocol.
+    pub(crate) fn said(&self, text: &JsValue, frame: Option<&Fields>) {
         if self.socket.borrow().is_none() {
             return;
         }
@@ -419,11 +399,29 @@ impl Peer for Driver {
         }
     }
 
-    fn closed(&self) {
+    /// The socket is closed, or could not be opened.
+    pub(crate) fn lost(&self) {
         if self.socket.take().is_some() {
             self.next_turn();
             self.feed(Input::LinkClosed);
         }
+    }
+
+    /// A frame that the leader passed on.
+    pub(crate) fn hear(&self, text: &JsValue) {
+        let message = frame_of(text).and_then(|frame| decode(&self.engine.borrow(), &frame));
+        if let Some(message) = message {
+            self.feed(Input::Received(message));
+        }
+    }
+
+    /// Ends the twin.
+    pub(crate) fn close(&self) {
+        self.feed(Input::Closed);
+        self.storage().close();
+        self.timer.set(None);
+        self.tell_status();
+        self.tell_app();
     }
 }
 

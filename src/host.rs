@@ -54,9 +54,6 @@ extern "C" {
     /// A state takes the confirmed one's place.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn replaced(this: &Host, before: &JsValue, after: &JsValue);
-    /// The socket is open: `Core::linked` or `Core::unlinked` answers.
-    #[wasm_bindgen(method, structural)]
-    pub(crate) fn opened(this: &Host, turn: u32);
     /// One pending action, for the list that is being made.
     #[wasm_bindgen(method, structural)]
     pub(crate) fn row(
