@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use js_sys::Function;
 use twinstore_engine::{Config, Engine, Id, Input, InputError, Limits};
-use twinstore_protocol::{ClientId, N};
+use twinstore_protocol::ClientId;
 use wasm_bindgen::prelude::*;
 
 use crate::driver::Driver;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
-use crate::web::{Fields, twin_error, weigh};
+use crate::web::{Fields, number, twin_error, weigh};
 
 /// One twin: its engine, its states and its storage.
 #[wasm_bindgen]
@@ -97,7 +97,7 @@ impl Core {
 
     /// The browser says that trying again may be worth while.
     pub fn wake(&self) {
-        self.driver.storage().probe();
+        self.driver.storage.probe();
         self.driver.feed(Input::Woken);
     }
 
@@ -175,12 +175,7 @@ impl Core {
         input: impl FnOnce(Id) -> Input<JsValue>,
     ) -> Option<String> {
         let engine = self.driver.engine.borrow();
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a number of ours"
-        )]
-        let id = Id { client: engine.client(client), n: N(n as u64) };
+        let id = Id { client: engine.client(client), n: number(n) };
         let refused = engine.can_change(id);
         drop(engine);
         match refused {
@@ -192,10 +187,8 @@ impl Core {
     }
 
     /// Names the clients that have something stored to `found`, as a list.
-    pub fn clients(&self, found: Function) {
-        self.driver.storage().clients(move |clients| {
-            let _ = found.call1(&JsValue::UNDEFINED, &clients);
-        });
+    pub fn clients(&self, found: &Function) {
+        self.driver.storage.clients(found);
     }
 
     /// Takes in what a client has stored from a number on; `gone`: its lock is held here, what it left is ours.
@@ -211,6 +204,6 @@ impl Core {
 
     /// Erases the stored data of a closed twin; calls `done` when it is gone.
     pub fn erase(&self, done: &Function) {
-        self.driver.storage().erase(done);
+        self.driver.storage.erase(done);
     }
 }

@@ -4,7 +4,7 @@
 //! the app's code only the reducer runs, which may not dispatch. Then, with nothing borrowed and everything
 //! consistent, the stores and the listeners are told; they may dispatch again.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
@@ -22,8 +22,8 @@ use crate::dispatch::Shell;
 use crate::host::{Host, Options};
 use crate::replica::Replica;
 use crate::socket::{Socket, join};
-use crate::storage::{Change, Left, Listener, Storage, Stored, to_entries, to_state, up_to_date};
-use crate::web::{Fields, float, later};
+use crate::storage::{Change, Fact, Storage, Stored, to_entries, to_state, up_to_date};
+use crate::web::{Fields, float, later, number, once};
 
 /// One twin: everything behind the object that the app holds.
 pub(crate) struct Driver {
@@ -36,7 +36,7 @@ pub(crate) struct Driver {
     pub(crate) shell: Shell,
     pub(crate) is_ready: Cell<bool>,
     me: Weak<Self>,
-    storage: OnceCell<Rc<Storage>>,
+    pub(crate) storage: Storage,
     socket: RefCell<Option<Socket>>,
     /// What the next hello carries.
     token: RefCell<JsValue>,
@@ -55,8 +55,13 @@ impl Driver {
         replica: Replica,
     ) -> Rc<Self> {
         let driver = Rc::new_cyclic(|me: &Weak<Self>| {
-            let ringing = me.clone();
+            let (ringing, told) = (me.clone(), me.clone());
+            let tell = move |fact, value| {
+                told.upgrade().map_or(JsValue::UNDEFINED, |driver| driver.stored(fact, value))
+            };
+            let tell = Closure::<dyn Fn(u32, JsValue) -> JsValue>::new(tell).into_js_value();
             Self {
+                storage: Storage::open(&options, &host, &tell),
                 key: options.key(),
                 shell: Shell::new(replica.visible()),
                 stream: options.stream(),
@@ -66,7 +71,6 @@ impl Driver {
                 replica,
                 is_ready: Cell::default(),
                 me: me.clone(),
-                storage: OnceCell::new(),
                 socket: RefCell::default(),
                 token: RefCell::default(),
                 link_turn: Cell::default(),
@@ -79,13 +83,8 @@ impl Driver {
                 }),
             }
         });
-        let _ = driver.storage.set(Storage::open(&driver.options, driver.clone()));
         driver.tell_status();
         driver
-    }
-
-    pub(crate) fn storage(&self) -> &Rc<Storage> {
-        self.storage.get().expect("the storage is opened with the twin")
     }
 
     /// Tells the engine a fact, performs all that follows, then tells the app.
@@ -121,13 +120,13 @@ impl Driver {
             Output::Replace(entry, gone) => self.enqueue(&entry, Some(gone.n)),
             Output::Persist(write) => {
                 let change = Change::write(&self.engine.borrow(), &write);
-                self.storage().write(change);
+                self.storage.write(&change);
             }
             Output::Compact(cursor) => {
                 let change = Change::new();
                 let engine = self.engine.borrow();
                 change.stands(&engine, &self.replica.confirmed(), Some(&cursor));
-                self.storage().write(change);
+                self.storage.write(&change);
             }
             Output::Reread => self.reread(),
             Output::OpenLink => self.open_link(),
@@ -178,19 +177,23 @@ impl Driver {
     /// Stores an entry, in place of another one where it is said which.
     fn enqueue(&self, entry: &Entry<JsValue>, gone: Option<N>) {
         let engine = self.engine.borrow();
-        self.storage().enqueue(entry.id.n, gone, |change| change.entry(&engine, entry));
+        let change = Change::new();
+        change.entry(&engine, entry);
+        drop(engine);
+        self.storage.enqueue(float(entry.id.n.0), float(gone.map_or(0, |n| n.0)), &change);
     }
 
     fn reread(&self) {
         let me = self.me.clone();
-        self.storage().read(move |stored| {
+        self.storage.read(&once(Box::new(move |stored| {
             let Some(driver) = me.upgrade() else { return };
-            if let Some(stored) = &stored {
+            let stored = Stored::of(&stored);
+            if let Some(stored) = stored {
                 driver.host.restored(&stored.broken());
             }
-            let stored = stored.map(|stored| driver.to_state(&stored));
+            let stored = stored.map(|stored| driver.to_state(stored));
             driver.feed(Input::Reread(stored));
-        });
+        })));
     }
 
     fn to_state(&self, stored: &Stored) -> StoredState<JsValue> {
@@ -285,14 +288,13 @@ impl Driver {
             LinkState::Connecting => "connecting",
             LinkState::Online => "online",
         };
-        let storage = self.storage.get().map_or("opening", |s| s.kind());
         let list = (
             link,
             float(status.pending as u64),
             float(status.held as u64),
             float(status.head.0),
             float(status.cursor.0),
-            storage,
+            self.storage.kind(),
             status.outdated,
             status.schema,
         );
@@ -317,52 +319,56 @@ impl Driver {
     /// This tab leads from now on, or follows. Calls `done` when that is so.
     pub(crate) fn lead(&self, leads: bool, done: Function) {
         let me = self.me.clone();
-        self.storage().lead(leads, move || {
+        let then = once(Box::new(move |_| {
             let Some(driver) = me.upgrade() else { return };
             driver.feed(Input::Led(leads));
             let _ = done.call0(&JsValue::UNDEFINED);
-        });
+        }));
+        self.storage.lead(leads, &then);
     }
 
     /// Another tab has stored entries, or a client is gone: reads what there is of it.
     pub(crate) fn look(&self, client: String, from: f64, gone: bool, done: Function) {
         let me = self.me.clone();
         let name = client.clone();
-        self.storage().read_client(&name, from, gone, move |read| {
+        let read = once(Box::new(move |read| {
             let Some(driver) = me.upgrade() else { return };
-            // What could not be read may not be taken for all there is.
-            let Some((rows, left)) = read else {
-                let _ = done.call1(&JsValue::UNDEFINED, &JsValue::FALSE);
-                return;
-            };
-            up_to_date(&rows, &driver.options);
-            let (client, entries) = {
-                let engine = &mut driver.engine.borrow_mut();
-                (engine.add_client(&client), to_entries(engine, &rows))
-            };
-            driver.feed(match gone {
-                true => Input::Adopted { client, entries },
-                false => Input::Arrived(entries),
-            });
-            if !left.is_empty() {
-                driver.keep(client, left);
+            let read: Option<&Array> = read.dyn_ref();
+            if let Some(read) = read {
+                let rows: Array = read.get(0).unchecked_into();
+                up_to_date(&rows, &driver.options);
+                let (client, entries) = {
+                    let engine = &mut driver.engine.borrow_mut();
+                    (engine.add_client(&client), to_entries(engine, &rows))
+                };
+                driver.feed(match gone {
+                    true => Input::Adopted { client, entries },
+                    false => Input::Arrived(entries),
+                });
+                driver.keep(client, read.get(1).unchecked_ref());
             }
-            let _ = done.call1(&JsValue::UNDEFINED, &JsValue::TRUE);
-        });
+            // What could not be read may not be taken for all there is.
+            let _ = done.call1(&JsValue::UNDEFINED, &read.is_some().into());
+        }));
+        self.storage.read_client(&name, from, gone, &read);
     }
 
     /// What stood in a journal is to stand in the database: as it is now, it may have been held since it was read.
-    fn keep(&self, client: Client, left: Left) {
+    fn keep(&self, client: Client, left: &Fields) {
+        if left.list("keys").length() == 0 {
+            return;
+        }
         let change = Change::new();
         change.set_again(true);
+        let first = left.get("first").as_f64().unwrap_or_default();
         let engine = self.engine.borrow();
         for (entry, _) in engine.pending() {
-            if entry.id.client == client && float(entry.id.n.0) >= left.first {
+            if entry.id.client == client && float(entry.id.n.0) >= first {
                 change.entry(&engine, entry);
             }
         }
         drop(engine);
-        self.storage().keep(left, change);
+        self.storage.keep(left, &change);
     }
 
     /// A text came by the socket, and the frame it is; none: it is no message of the protocol.
@@ -418,14 +424,33 @@ impl Driver {
     /// Ends the twin.
     pub(crate) fn close(&self) {
         self.feed(Input::Closed);
-        self.storage().close();
+        self.storage.close();
         self.timer.set(None);
         self.tell_status();
         self.tell_app();
     }
-}
 
-impl Listener for Driver {
+    /// What storage tells.
+    fn stored(&self, fact: u32, value: JsValue) -> JsValue {
+        match fact {
+            Fact::RESTORED => self.restored(Stored::of(&value)),
+            Fact::PERSISTED => {
+                let n = value.as_f64().unwrap_or_default();
+                self.host.stored(n, self.storage.is_memory());
+                self.feed(Input::Persisted(number(n)));
+            }
+            Fact::MOVED => {
+                let reason = value.as_string().unwrap_or_default();
+                self.host.noted("storage", &self.storage.kind(), &reason, 0.0);
+                self.tell_status();
+                self.tell_app();
+            }
+            Fact::CARRIED => self.feed(Input::Changed),
+            _ => return self.everything().into(),
+        }
+        JsValue::UNDEFINED
+    }
+
     fn restored(&self, stored: Option<&Stored>) {
         let state = stored.map(|stored| self.to_state(stored));
         self.feed(Input::Restored(state.unwrap_or_default()));
@@ -434,31 +459,8 @@ impl Listener for Driver {
         self.decide_undecided();
     }
 
-    fn persisted(&self, n: N) {
-        self.host.stored(float(n.0), self.storage().is_memory());
-        self.feed(Input::Persisted(n));
-    }
-
-    fn moved(&self, reason: &str) {
-        self.host.noted("storage", self.storage().kind(), reason, 0.0);
-        self.tell_status();
-        self.tell_app();
-    }
-
-    fn changed(&self) {
-        self.host.changed();
-    }
-
-    fn carried(&self) {
-        self.host.changed();
-        self.feed(Input::Changed);
-    }
-
-    fn outranked(&self) {
-        self.host.noted("outranked", "", "", 0.0);
-    }
-
-    fn everything(&self) -> (Change, N) {
+    /// All that should be stored, and the number of the last own action.
+    fn everything(&self) -> Array {
         let change = Change::new();
         change.set_again(true);
         let engine = self.engine.borrow();
@@ -471,6 +473,6 @@ impl Listener for Driver {
         if engine.leads() && engine.has_state() {
             change.stands(&engine, &self.replica.confirmed(), engine.cursor());
         }
-        (change, N(engine.next_n().0 - 1))
+        Array::of2(&change, &float(engine.next_n().0 - 1).into())
     }
 }

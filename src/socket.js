@@ -34,6 +34,8 @@ class Socket {
       const frame = frameOf(text)
       this.#tell(host => host.said(text, frame))
     }
+    // What failed is closed then. In Node an error that nobody hears ends the program.
+    this.#raw.onerror = () => {}
     this.#raw.onclose = () => {
       // First: who is told may open another at once.
       this.#forget()

@@ -1,6 +1,7 @@
 //! The border to `web.js` and to the few globals of the platform that have no other binding.
 
-use js_sys::{Array, JsString};
+use js_sys::Array;
+use twinstore_protocol::N;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/web.js")]
@@ -53,10 +54,6 @@ extern "C" {
     pub(crate) fn clear_timeout(id: &JsValue);
     #[wasm_bindgen(js_name = queueMicrotask)]
     fn queue_microtask(callback: &JsValue);
-    #[wasm_bindgen(js_namespace = JSON, catch)]
-    pub(crate) fn stringify(value: &JsValue) -> Result<JsString, JsValue>;
-    #[wasm_bindgen(js_name = String)]
-    pub(crate) fn digits(number: f64) -> String;
 
     /// Any object, field by field.
     #[derive(Clone)]
@@ -120,6 +117,12 @@ impl Fields {
 /// A number that fits, or the largest there is.
 pub(crate) fn small(fields: &Fields, key: &str) -> u32 {
     u32::try_from(fields.count(key)).unwrap_or(u32::MAX)
+}
+
+/// A client's number, as JavaScript tells it.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of ours")]
+pub(crate) fn number(n: f64) -> N {
+    N(n as u64)
 }
 
 /// A number as JavaScript knows it; ours stay below 2^53.

@@ -11,7 +11,6 @@ use crate::web::{Fields, float, small};
 #[wasm_bindgen(module = "/src/rows.js")]
 extern "C" {
     /// A change of what is stored.
-    #[derive(Clone)]
     pub(crate) type Change;
     #[wasm_bindgen(constructor)]
     pub(crate) fn new() -> Change;
@@ -29,7 +28,7 @@ extern "C" {
         action: &JsValue,
     );
     #[wasm_bindgen(method)]
-    pub(super) fn remove(this: &Change, client: &str, n: f64, settled: bool);
+    fn remove(this: &Change, client: &str, n: f64, settled: bool);
     #[wasm_bindgen(method)]
     fn event(this: &Change, seq: f64, action: &JsValue);
     #[wasm_bindgen(method, js_name = standIn)]
@@ -47,56 +46,19 @@ extern "C" {
     );
     #[wasm_bindgen(method, setter)]
     pub(crate) fn set_again(this: &Change, again: bool);
-    /// Takes in another change that comes after.
-    #[wasm_bindgen(method)]
-    pub(super) fn join(this: &Change, other: &Change);
-    /// Takes out what another change takes out, and holds what it holds.
-    #[wasm_bindgen(method)]
-    pub(super) fn repeat(this: &Change, other: &Change);
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn rows(this: &Change) -> Array;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn gone(this: &Change) -> Array;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn events(this: &Change) -> Array;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn state(this: &Change) -> JsValue;
-    /// Other tabs read again what is stored.
-    #[wasm_bindgen(method, getter, js_name = isNews)]
-    pub(super) fn is_news(this: &Change) -> bool;
-    /// It is about the log.
-    #[wasm_bindgen(method, getter, js_name = isLog)]
-    pub(super) fn is_log(this: &Change) -> bool;
-    /// It brings events or a state.
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn moves(this: &Change) -> bool;
-
-    /// The log's row after a change, its state, and whether it moved.
-    #[wasm_bindgen(js_name = logAfter)]
-    pub(super) fn log_after(row: &JsValue, change: &Change) -> Fields;
-
     /// Everything that was stored.
     pub(crate) type Stored;
-    #[wasm_bindgen(constructor)]
-    pub(super) fn of(rows: &JsValue, events: &JsValue, log: &JsValue, base: &JsValue) -> Stored;
-    #[wasm_bindgen(method)]
-    pub(super) fn add(this: &Stored, rows: &JsValue);
     #[wasm_bindgen(method, getter, js_name = rows)]
     pub(crate) fn entries(this: &Stored) -> Array;
     #[wasm_bindgen(method, getter, js_name = events)]
     fn frames(this: &Stored) -> Array;
     #[wasm_bindgen(method, getter)]
     fn log(this: &Stored) -> Option<Fields>;
-    #[wasm_bindgen(method, getter, js_name = log)]
-    pub(super) fn log_row(this: &Stored) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = state)]
     fn base(this: &Stored) -> JsValue;
     /// Brings what is of older schemas up to date, and holds entries of newer ones.
     #[wasm_bindgen(method, js_name = upToDate)]
     pub(crate) fn up_to_date(this: &Stored, options: &Options);
-    /// Rows that were read one by one.
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn unpacked(this: &Stored) -> Array;
     /// The rows that are no entries.
     #[wasm_bindgen(method, getter)]
     pub(crate) fn broken(this: &Stored) -> Array;
@@ -107,33 +69,13 @@ extern "C" {
     /// Brings rows of older schemas up to date, and holds those of newer ones.
     #[wasm_bindgen(js_name = upToDate)]
     pub(crate) fn up_to_date(rows: &Array, options: &Options);
+}
 
-    #[wasm_bindgen(js_name = localKeys)]
-    pub(super) fn local_keys(prefix: &str) -> Array;
-    pub(super) fn unjournal(prefix: &str, ids: &Array);
-    #[wasm_bindgen(js_name = removeLocal)]
-    pub(super) fn remove_local(keys: &Array);
-    /// The journal's keys of these clients, or of all others, and their rows.
-    #[wasm_bindgen(js_name = journalOf)]
-    pub(super) fn journal_of(prefix: &str, clients: &Array, theirs: bool) -> Array;
-    #[wasm_bindgen(js_name = clientsOf)]
-    pub(super) fn clients_of(keys: &Array, prefix: &str) -> Array;
-    #[wasm_bindgen(js_name = changeLocal, catch)]
-    pub(super) fn change_local(journal: &str, prefix: &str, change: &Change)
-    -> Result<(), JsValue>;
-    #[wasm_bindgen(js_name = storedLocal)]
-    pub(super) fn stored_local(journal: &str, prefix: &str) -> Stored;
-    #[wasm_bindgen(js_name = beginNewLog)]
-    pub(super) fn begin_new_log(done: &JsValue);
-    #[wasm_bindgen(js_name = localStorageWorks)]
-    pub(super) fn local_storage_works() -> bool;
-    #[wasm_bindgen(catch)]
-    pub(super) fn transaction(
-        db: &web_sys::IdbDatabase,
-        stores: &str,
-        write: bool,
-        strict: bool,
-    ) -> Result<web_sys::IdbTransaction, JsValue>;
+impl Stored {
+    /// What storage answered; none: it could not be read.
+    pub(crate) fn of(read: &JsValue) -> Option<&Self> {
+        read.is_object().then(|| read.unchecked_ref())
+    }
 }
 
 impl Change {
