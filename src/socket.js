@@ -4,6 +4,9 @@
  */
 import { frameOf } from './frames.js'
 
+/** `WebSocket.OPEN`. */
+const OPEN = 1
+
 const sockets = new Map()
 
 /** The socket of that address and line, opened where there is none; undefined: the address is not one. `host` hears of it from now on. */
@@ -28,29 +31,29 @@ class Socket {
     this.#raw = new WebSocket(url)
     this.#key = key
     sockets.set(key, this)
-    this.#raw.onopen = () => this.#tell((host, turn) => host.opened(turn))
-    this.#raw.onmessage = ({ data }) => {
+    this.#raw.addEventListener('open', () => this.#tell((host, turn) => host.opened(turn)))
+    this.#raw.addEventListener('message', ({ data }) => {
       const text = typeof data === 'string' ? data : null
       const frame = frameOf(text)
       this.#tell(host => host.said(text, frame))
-    }
+    })
     // What failed is closed then. In Node an error that nobody hears ends the program.
-    this.#raw.onerror = () => {}
-    this.#raw.onclose = () => {
+    this.#raw.addEventListener('error', () => {})
+    this.#raw.addEventListener('close', () => {
       // First: who is told may open another at once.
       this.#forget()
       this.#tell(host => host.lost())
-    }
+    })
   }
 
   add(host, turn) {
     this.#turns.set(host, turn)
-    if (this.#raw.readyState === WebSocket.OPEN) queueMicrotask(() => host.opened(turn))
+    if (this.#raw.readyState === OPEN) queueMicrotask(() => host.opened(turn))
   }
 
   /** On a socket that is not open a frame is lost, as on one that breaks. */
   send(text) {
-    if (this.#raw.readyState === WebSocket.OPEN) this.#raw.send(text)
+    if (this.#raw.readyState === OPEN) this.#raw.send(text)
   }
 
   leave(host) {

@@ -1,5 +1,5 @@
 /** src/ → pkg/: the WASM and wasm-bindgen's glue, then made small. */
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { at, targetDir } from '../lib/paths.mjs'
@@ -21,6 +21,9 @@ export async function buildWasm() {
     await run('cargo', ['rustc', '-p', 'twinstore-web', '--lib', '--crate-type', 'cdylib', '--profile', 'wasm', '--target', TARGET], { env: { RUSTFLAGS: withoutPaths() } })
     const built = join(targetDir, TARGET, 'wasm/twinstore_web.wasm')
     await run('wasm-bindgen', ['--target', 'web', '--out-name', 'twinstore', '--out-dir', 'pkg', built])
+    // Of the scripts wasm-bindgen copies those that Rust itself names.
+    const copies = at('pkg/snippets', readdirSync(at('pkg/snippets'))[0], 'src')
+    for (const script of readdirSync(at('src')).filter(name => name.endsWith('.js'))) copyFileSync(at('src', script), join(copies, script))
     // npm obeys a .gitignore of `*` even against `files`: empty packages have shipped that way.
     rmSync(at('pkg/.gitignore'), { force: true })
     await trapPanics(at('pkg/twinstore_bg.wasm'))
