@@ -13,7 +13,6 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -22,6 +21,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use twinstore_protocol::{Chain, ClientId, LogId, N, Seq, StreamId};
 use twinstore_server::event::{Parts, StoredEvent};
+use twinstore_server::log::conformance::append;
 use twinstore_server::log::{Append, Head, Log, Snapshot, SqliteLog, StoredModel};
 use twinstore_server::{model, random};
 
@@ -99,18 +99,12 @@ fn fill(store: &Path, events: u64) {
     while head.seq.0 < events {
         // Rounds leave whole orders behind, so that a snapshot between two is always the empty state.
         let count = APPEND.min(events - head.seq.0).next_multiple_of(ORDER);
-        head = append(&log, batch(&stream, &model, &head, count));
+        head = append(&log, batch(&stream, &model, &head, count)).unwrap();
     }
     let seq = Seq(head.seq.0 - BEHIND);
     let state = r#"{"entities":{}}"#.to_owned();
     log.put_snapshot(&stream, Snapshot { seq, model: model.hash, state });
     log.close();
-}
-
-fn append(log: &SqliteLog, append: Append) -> Head {
-    let (done, outcome) = channel();
-    log.append(append, Box::new(move |result| done.send(result).unwrap()));
-    outcome.recv().unwrap().unwrap()
 }
 
 /// The next events of the stream, of a client of their own.

@@ -8,6 +8,7 @@ use twinstore_export::{Existing, Export};
 use twinstore_protocol::{ClientId, Seq, StreamId};
 use twinstore_server::analysis::{Filter, Read, Reader};
 use twinstore_server::audit::{Keep, compact, next_base};
+use twinstore_server::day::DAY_MS;
 use twinstore_server::log::Log;
 use twinstore_server::random::now;
 use twinstore_server::reducer::QuickJs;
@@ -17,8 +18,6 @@ use crate::error::CliError;
 use crate::output::print;
 use crate::progress::Progress;
 use crate::store::{Store, on_reducer_stack, streams};
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Put a state in the place of a stream's oldest events. The server must be stopped.
 #[derive(Clone, Debug, Args)]

@@ -3,9 +3,9 @@
 use deadpool_postgres::Object;
 use twinstore_protocol::{ClientId, StreamId};
 use twinstore_server::day::Day;
-use twinstore_server::log::{BackendError, Compaction, Head, Snapshot};
+use twinstore_server::log::{BackendError, Compaction, NO_PLACE, Snapshot};
 
-use crate::derived::{PUT_SNAPSHOT, is_head};
+use crate::derived::{PUT_SNAPSHOT, expect_head};
 use crate::rows::int;
 use crate::text::{events_table, read, stored};
 
@@ -16,19 +16,17 @@ pub(crate) async fn compact(
     compaction: &Compaction,
 ) -> Result<u64, BackendError> {
     let (id, events) = (stream.as_str(), events_table(stream.model()));
-    let Compaction { head: Head { seq, chain, .. }, base, forget, clients_since } = compaction;
+    let Compaction { head, base, forget, clients_since } = compaction;
     let Snapshot { seq: place, model, state } = base;
     let place = int(place.0);
-    if !is_head(client, id, *seq, chain).await? {
-        return Err("the head is another one by now".into());
-    }
+    expect_head(client, stream, head).await?;
     let moved = format!(
         "INSERT INTO twin_bases (stream, seq, chain) \
          SELECT stream, seq, chain FROM {events} WHERE stream = $1 AND seq = $2 \
          ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, chain = excluded.chain"
     );
     if client.execute(&moved, &[&id, &place]).await? == 0 {
-        return Err("there is no event at that place".into());
+        return Err(NO_PLACE.into());
     }
     let rejected = format!(
         "INSERT INTO twin_rejections (stream, client, n, from_n, seq, code, reason) \
@@ -74,9 +72,7 @@ async fn forget_clients(
         events_table(stream.model())
     );
     let still = client.query(&still, &[&id, &int(since)]).await?;
-    let is_old = |name: &String| {
-        Day::of_client(&ClientId(read(name.clone()))).is_some_and(|made| made < day)
-    };
+    let is_old = |name: &String| day.forgets(&ClientId(read(name.clone())));
     let old: Vec<String> = still.iter().map(|row| row.get(0)).filter(is_old).collect();
     for table in ["twin_clients", "twin_rejections", "twin_gone"] {
         let sql = format!("DELETE FROM {table} WHERE stream = $1 AND client = ANY($2::text[])");

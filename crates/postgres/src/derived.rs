@@ -2,9 +2,10 @@
 
 use deadpool_postgres::Object;
 use tokio_postgres::Error;
-use twinstore_protocol::{Chain, Seq, StreamId};
+use tokio_postgres::types::ToSql;
+use twinstore_protocol::StreamId;
 use twinstore_server::limits;
-use twinstore_server::log::{BackendError, Derived, Head, Snapshot};
+use twinstore_server::log::{BackendError, Derived, HEAD_MOVED, Head, Snapshot};
 
 use crate::rows::int;
 use crate::text::{records_table, stored};
@@ -30,15 +31,12 @@ pub(crate) async fn replace(
     derived: &Derived,
 ) -> Result<(), BackendError> {
     let (id, model) = (stream.as_str(), stream.model());
-    let Head { seq, chain, .. } = &derived.head;
-    if !is_head(client, id, *seq, chain).await? {
-        return Err("the head is another one by now".into());
-    }
+    expect_head(client, stream, &derived.head).await?;
     let gone = format!("DELETE FROM {} WHERE stream = $1", records_table(model));
     client.execute(&gone, &[&id]).await?;
     let mut columns = Columns::default();
     for (key, record) in &derived.records {
-        columns.push(id, key, record, *seq);
+        columns.push(id, key, record, derived.head.seq);
     }
     put_records(client, model, &columns).await?;
     let ids: Vec<_> = derived.clients.iter().map(|(client, _)| stored(client.as_str())).collect();
@@ -55,17 +53,17 @@ pub(crate) async fn replace(
     Ok(())
 }
 
-/// Whether the stream stands there; if so nobody moves it before the transaction ends.
-pub(crate) async fn is_head(
+/// Fails where the stream stands elsewhere; else nobody moves it before the transaction ends.
+pub(crate) async fn expect_head(
     client: &Object,
-    stream: &str,
-    seq: Seq,
-    chain: &Chain,
-) -> Result<bool, Error> {
+    stream: &StreamId,
+    Head { seq, chain, .. }: &Head,
+) -> Result<(), BackendError> {
     let sql =
         "SELECT 1 FROM twin_streams WHERE stream = $1 AND head = $2 AND chain = $3 FOR UPDATE";
-    let found = client.query_opt(sql, &[&stream, &int(seq.0), &chain.as_str()]).await?;
-    Ok(found.is_some())
+    let keys: [&(dyn ToSql + Sync); 3] = [&stream.as_str(), &int(seq.0), &chain.as_str()];
+    let found = client.query_opt(sql, &keys).await?;
+    found.map(drop).ok_or_else(|| HEAD_MOVED.into())
 }
 
 pub(crate) const PUT_SNAPSHOT: &str = "INSERT INTO twin_snapshots (stream, seq, model, state) \

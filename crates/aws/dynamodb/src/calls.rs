@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, TransactWriteItem,
 };
-use twinstore_server::log::BackendError;
+use twinstore_server::log::{BackendError, HEAD_MOVED};
 
 use crate::item::Item;
 use crate::limits;
@@ -66,7 +66,7 @@ pub enum CallError {
         most: usize,
     },
     /// The head is another one by now.
-    #[error("the head is another one by now")]
+    #[error("{}", HEAD_MOVED)]
     HeadMoved,
 }
 

@@ -154,7 +154,7 @@ impl Stream {
         let of_client = |client: &ClientId| (client.clone(), N(0))..=(client.clone(), N(u64::MAX));
         gone.last.retain(|client, (_, at)| {
             *at >= since
-                || Day::of_client(client).is_none_or(|made| made >= day)
+                || !day.forgets(client)
                 || by_client.range(of_client(client)).next().is_some()
         });
         gone.rejections.retain(|(client, _), _| gone.last.contains_key(client));

@@ -96,11 +96,11 @@ pub struct WriteError {
     pub source: BackendError,
 }
 
-/// Why [`Log::replace_derived`] wrote nothing.
-pub(crate) const HEAD_MOVED: &str = "the head is another one by now";
+/// Why [`Log::replace_derived`] or [`Log::compact`] wrote nothing.
+pub const HEAD_MOVED: &str = "the head is another one by now";
 
 /// Why [`Log::compact`] wrote nothing.
-pub(crate) const NO_PLACE: &str = "there is no event at that place";
+pub const NO_PLACE: &str = "there is no event at that place";
 
 /// A backend's own error.
 pub type BackendError = Box<dyn std::error::Error + Send + Sync>;

@@ -217,8 +217,8 @@ impl Replica {
     /// What is known of a client.
     pub(super) fn known(&mut self, config: &Config, client: &ClientId) -> Result<Known, ReadError> {
         let last = self.last_n(config, client)?;
-        let is_old = || Day::of_client(client).is_some_and(|day| day < self.clients_since);
-        Ok(Known { last, maybe_forgotten: last == N(0) && is_old() })
+        let maybe_forgotten = last == N(0) && self.clients_since.forgets(client);
+        Ok(Known { last, maybe_forgotten })
     }
 
     pub(super) fn join(&mut self, config: &Config, join: &Join) -> Result<Joined, Broken> {

@@ -4,9 +4,9 @@ use rusqlite::{Connection, Transaction, params};
 use twinstore_protocol::{ClientId, Seq, StreamId};
 
 use super::int;
-use super::writer::insert_snapshot;
+use super::writer::{expect_head, insert_snapshot};
 use crate::day::Day;
-use crate::log::{BackendError, Compaction, HEAD_MOVED, NO_PLACE};
+use crate::log::{BackendError, Compaction, NO_PLACE};
 
 /// One transaction; gives how many events are gone.
 pub(super) fn compact(
@@ -18,10 +18,7 @@ pub(super) fn compact(
     let Compaction { head, base, forget, clients_since } = compaction;
     let place = params![id, int(base.seq.0)];
     let transaction = connection.transaction()?;
-    let is_head = "SELECT 1 FROM twin_streams WHERE stream = ?1 AND head = ?2 AND chain = ?3";
-    if !transaction.prepare(is_head)?.exists(params![id, int(head.seq.0), head.chain.as_str()])? {
-        return Err(HEAD_MOVED.into());
-    }
+    expect_head(&transaction, stream, head)?;
     let moved = transaction.execute(
         &format!(
             "INSERT OR REPLACE INTO twin_bases (stream, seq, chain) \
@@ -84,10 +81,8 @@ fn forget_clients(
     );
     let mut old = transaction.prepare(&old)?;
     let old = old.query_map(params![id, int(since)], |row| row.get(0).map(ClientId))?;
-    for client in old.collect::<Result<Vec<_>, _>>()? {
-        if Day::of_client(&client).is_none_or(|made| made >= day) {
-            continue;
-        }
+    let old: Vec<_> = old.collect::<Result<_, _>>()?;
+    for client in old.iter().filter(|client| day.forgets(client)) {
         for table in ["twin_clients", "twin_rejections", "twin_gone"] {
             let sql = format!("DELETE FROM {table} WHERE stream = ?1 AND client = ?2");
             transaction.prepare_cached(&sql)?.execute(params![id, client.as_str()])?;

@@ -258,14 +258,10 @@ impl Thread {
     ) -> Result<(), BackendError> {
         let (model, id) = (stream.model(), stream.as_str());
         let transaction = self.connection.transaction()?;
-        let head = "SELECT 1 FROM twin_streams WHERE stream = ?1 AND head = ?2 AND chain = ?3";
-        let Head { seq, chain, .. } = &derived.head;
-        if !transaction.prepare(head)?.exists(params![id, int(seq.0), chain.as_str()])? {
-            return Err(HEAD_MOVED.into());
-        }
+        expect_head(&transaction, stream, &derived.head)?;
         transaction.execute(&format!("DELETE FROM \"{model}\" WHERE stream = ?1"), [id])?;
         for (key, record) in &derived.records {
-            put_record(&transaction, stream, *seq, key, record)?;
+            put_record(&transaction, stream, derived.head.seq, key, record)?;
         }
         for (client, n) in &derived.clients {
             let sql =
@@ -439,6 +435,18 @@ fn put_record(
     );
     let row = params![stream.as_str(), key, record, int(seq.0)];
     connection.prepare_cached(&sql)?.execute(row).map(drop)
+}
+
+/// Fails where the stream stands elsewhere.
+pub(super) fn expect_head(
+    transaction: &Transaction<'_>,
+    stream: &StreamId,
+    Head { seq, chain, .. }: &Head,
+) -> Result<(), BackendError> {
+    let sql = "SELECT 1 FROM twin_streams WHERE stream = ?1 AND head = ?2 AND chain = ?3";
+    let is_head =
+        transaction.prepare(sql)?.exists(params![stream.as_str(), int(seq.0), chain.as_str()])?;
+    is_head.then_some(()).ok_or_else(|| HEAD_MOVED.into())
 }
 
 pub(super) fn insert_snapshot(
