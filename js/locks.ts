@@ -29,11 +29,15 @@ export function newClient(): Client {
   return { id, held: release.then(() => id), end: () => void release.then(release => release?.()) }
 }
 
-/** Of these clients, those that are gone: this page holds their locks from now on. One page at a time looks. */
-export async function takeLocks(key: string, clients: string[]): Promise<string[]> {
+/** Of these clients, those that are gone: this page holds their locks from now on, if it `keeps` them. One page at a time looks. */
+export async function takeLocks(key: string, clients: string[], keeps: boolean): Promise<string[]> {
   const gone: string[] = []
   const look = async () => {
-    for (const client of clients) if (await hold(client, false)) gone.push(client)
+    for (const client of clients) {
+      const release = await hold(client, false)
+      if (release) gone.push(client)
+      if (!keeps) release?.()
+    }
   }
   await (locks()?.request(`twinstore:stream:${key}`, look) ?? look())
   return gone

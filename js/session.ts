@@ -161,7 +161,9 @@ export class Session {
   async #adopt() {
     if (this.#closed || this.#tabs?.leads === false) return
     const clients = (await new Promise<string[]>(found => this.core.clients(found))).filter(client => !this.#ours.has(client))
-    const gone = clients.length > 0 ? await takeLocks(this.options.key, clients) : []
+    // Who cannot read the database does not keep those from it who can.
+    const keeps = this.#listeners.status.storage === 'indexedDB' || !('indexedDB' in globalThis)
+    const gone = clients.length > 0 ? await takeLocks(this.options.key, clients, keeps) : []
     for (const client of gone) this.#ours.add(client)
     const wanted = [...this.#unread, ...gone]
     this.#unread = []

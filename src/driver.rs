@@ -339,7 +339,7 @@ impl Driver {
                 (engine.add_client(&client), to_entries(engine, &rows))
             };
             driver.feed(match gone {
-                true => Input::Adopted { client, entries },
+                true => Input::Adopted { client, entries, whole: left.whole },
                 false => Input::Arrived(entries),
             });
             if !left.is_empty() {

@@ -51,6 +51,8 @@ pub(crate) struct Left {
     keys: Array,
     /// Its first number there.
     pub(crate) first: f64,
+    /// What else it left was read as well.
+    pub(crate) whole: bool,
 }
 
 impl Left {
@@ -232,6 +234,9 @@ impl Storage {
         }
         let (this, name) = (self.clone(), JsValue::from_str(client));
         let losses = self.losses.get();
+        let database = self.database();
+        // Without the database a journal may be the end of an outbox whose beginning lies there.
+        let whole = database.is_some() || !indexed_db::exists();
         let read = move |read: Result<JsValue, JsValue>| {
             let rows = match read {
                 Ok(rows) => rows,
@@ -242,7 +247,7 @@ impl Storage {
             };
             let none = JsValue::UNDEFINED;
             let stored = Stored::of(&rows, &Array::new(), &none, &none);
-            let mut left = Left { keys: Array::new(), first: f64::INFINITY };
+            let mut left = Left { keys: Array::new(), first: f64::INFINITY, whole };
             if journal {
                 let (keys, rows) = this.journal.read(&Array::of1(&name), true);
                 stored.add(&rows);
@@ -254,9 +259,8 @@ impl Storage {
             }
             done(Some((stored.entries(), left)));
         };
-        match self.database() {
+        match database {
             Some(database) => database.rows_of(client, from, Box::new(read)),
-            // In localStorage all is in the journal.
             None => read(Ok(Array::new().into())),
         }
     }
@@ -383,10 +387,10 @@ impl Storage {
         }
     }
 
-    /// What others left on its way to the database is shown at once; who sends it is seen later.
+    /// What others left on its way to the database is shown at once; who sends it is seen later. Of its own a page
+    /// finds what another one took over that took it for dead.
     fn add_journals(&self, stored: &Stored) {
-        let own = Array::of1(&self.client.as_str().into());
-        stored.add(&self.journal.read(&own, false).1);
+        stored.add(&self.journal.read(&Array::new(), false).1);
     }
 
     /// Journals and writes what was gathered.

@@ -33,8 +33,10 @@ pub(crate) struct ClientState {
     pub(crate) settled: N,
     /// The same of servers that were reset: neither these numbers nor those before will come again.
     pub(crate) passed: N,
-    /// This page load, or one that is gone: its verdicts are told here, its missing numbers will never come.
+    /// This page load, or one that is gone: its verdicts are told here.
     pub(crate) ours: bool,
+    /// All that it stored is here: its missing numbers will never come.
+    pub(crate) whole: bool,
     /// How many of its actions lie in the outbox.
     pub(crate) pending: usize,
 }
@@ -45,7 +47,9 @@ pub(crate) struct Clients(Vec<ClientState>);
 
 impl Clients {
     pub(crate) fn new(own: ClientId) -> Self {
-        Self(vec![ClientState { name: own, settled: N(0), passed: N(0), ours: true, pending: 0 }])
+        let mut clients = Self(Vec::new());
+        clients.push(own, true);
+        clients
     }
 
     /// The client of that name; a stranger where it is not in the list.
@@ -60,9 +64,13 @@ impl Clients {
         if known != Client::STRANGER {
             return known;
         }
-        let name = ClientId(name.to_owned());
-        self.0.push(ClientState { name, settled: N(0), passed: N(0), ours: false, pending: 0 });
+        self.push(ClientId(name.to_owned()), false);
         place(self.0.len() - 1)
+    }
+
+    fn push(&mut self, name: ClientId, ours: bool) {
+        let (settled, passed, pending) = (N(0), N(0), 0);
+        self.0.push(ClientState { name, settled, passed, ours, whole: ours, pending });
     }
 
     pub(crate) fn get(&self, client: Client) -> Option<&ClientState> {
@@ -79,6 +87,10 @@ impl Clients {
 
     pub(crate) fn is_ours(&self, client: Client) -> bool {
         self.get(client).is_some_and(|c| c.ours)
+    }
+
+    pub(crate) fn is_whole(&self, client: Client) -> bool {
+        self.get(client).is_some_and(|c| c.whole)
     }
 
     /// This number has its verdict, and so have those before it.

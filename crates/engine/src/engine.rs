@@ -13,8 +13,8 @@ use crate::link::{Jitter, Link};
 use crate::outbox::{Outbox, Pending};
 use crate::snapshot::{Gathering, SnapshotMark, Wanted};
 use crate::{
-    Client, Entry, Id, Input, InputError, Limits, Millis, Output, Progress, Rebase, StoredEvent,
-    Write,
+    Client, Entry, HeldReason, Id, Input, InputError, Limits, Millis, Output, Progress, Rebase,
+    StoredEvent, Write,
 };
 
 /// What an engine is told once.
@@ -67,8 +67,8 @@ pub struct Engine<A> {
     pub(crate) reading: Option<SnapshotMark>,
     /// A pull is under way: no second one for the same gap.
     pub(crate) pulling: bool,
-    /// What was dropped here. It may still stand in storage, where a write failed.
-    pub(crate) dropped: Vec<Id>,
+    /// What was dropped here, and why it was held. It may still stand in storage, where a write failed.
+    pub(crate) dropped: Vec<(Id, Option<HeldReason>)>,
     /// Storage is being read again, so often.
     pub(crate) reads: usize,
     /// Something was missed that these may have come too early for.
@@ -180,7 +180,7 @@ impl<A: Clone> Engine<A> {
             Input::Merged { action, bytes } => self.merge_into_last(now, action, bytes)?,
             Input::Persisted(n) => self.persisted(n),
             Input::Arrived(entries) => self.arrive(entries),
-            Input::Adopted { client, entries } => self.adopt(client, entries),
+            Input::Adopted { client, entries, whole } => self.adopt(client, entries, whole),
             Input::Led(leads) => self.lead(now, leads),
             Input::Relayed { online, schema } => self.relay(online, schema),
             Input::Connected => self.connect(now),
@@ -298,10 +298,10 @@ impl<A: Clone> Engine<A> {
     }
 
     /// Whether the confirmed state is a server's. After a reset it is that of a log which is gone, until the new one
-    /// is here; and the new one may be of an empty log, which has no cursor.
+    /// is here; and the new one may be of an empty log, which has no cursor. Nor is it where an event did not fold.
     #[must_use]
     pub fn has_state(&self) -> bool {
-        self.cursor.is_some() || (self.epoch != 0 && self.snapshot_wanted == Wanted::No)
+        self.snapshot_wanted == Wanted::No && (self.cursor.is_some() || self.epoch != 0)
     }
 
     /// The last event held here.
@@ -446,7 +446,7 @@ impl<A: Clone> Engine<A> {
         self.can_change(id)?;
         let mut entries = Vec::new();
         let gone = self.pass_over(id, &mut entries).ok_or(InputError::NotPending)?;
-        self.dropped.push(id);
+        self.dropped.push((id, gone.entry.held));
         let write = Write { removed: vec![id], entries, ..Write::default() };
         self.outputs.push_back(Output::Persist(write));
         if gone.is_shown() {

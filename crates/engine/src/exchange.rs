@@ -182,9 +182,9 @@ impl<A: Clone> Engine<A> {
             if late && pending.ever_sent {
                 continue;
             }
-            bytes = pending.entry.bytes.saturating_add(bytes);
+            let with = pending.entry.bytes.saturating_add(bytes);
             let full = entries.len() >= self.wire.batch_actions as usize
-                || (bytes > self.wire.batch_bytes && !entries.is_empty());
+                || (with > self.wire.batch_bytes && !entries.is_empty());
             // One that is not stored yet holds back those behind it: the outbox has one order.
             if full || !pending.stored {
                 break;
@@ -198,9 +198,15 @@ impl<A: Clone> Engine<A> {
                 if entries.is_empty() && std::mem::take(&mut self.probes) {
                     entry.from = entry.from.min(entry.id.n);
                     entries.push(entry);
+                    break;
+                }
+                // Where nobody may be about to store it, nothing waits for it.
+                if self.clients.is_ours(client) {
+                    continue;
                 }
                 break;
             }
+            bytes = with;
             // I5: numbers that were dropped, held or merged are settled by the next entry.
             if !planted::is(Bug::SkippedNumbersBlock) {
                 entry.from = next.min(entry.id.n);
@@ -220,11 +226,11 @@ impl<A: Clone> Engine<A> {
         entries
     }
 
-    /// Whether a living tab may be about to store what is missing before this entry: then it is neither skipped
-    /// nor overtaken.
+    /// Whether something is missing before this entry that a living tab may be about to store: then it is neither
+    /// skipped nor overtaken. Or something that lies where this page cannot read: then it is not skipped either.
     fn misses(&self, entry: &Entry<A>, next: N) -> bool {
         let next = next.max(self.clients.passed(entry.id.client).next());
-        if next >= entry.from || self.clients.is_ours(entry.id.client) {
+        if next >= entry.from || self.clients.is_whole(entry.id.client) {
             return false;
         }
         let between = |p: &&Pending<A>| {

@@ -34,12 +34,14 @@ pub enum Input<A> {
     Persisted(N),
     /// Another tab stored these entries.
     Arrived(Vec<Entry<A>>),
-    /// A client's lock was free and is held by this page now, which has read all that storage holds of it.
+    /// A client is gone, and this page sends what it left from now on.
     Adopted {
         /// Who is gone.
         client: Client,
         /// What it left.
         entries: Vec<Entry<A>>,
+        /// That is all of it. Without, numbers that are missing may lie where this page cannot read.
+        whole: bool,
     },
     /// This tab leads from now on, or follows.
     Led(bool),

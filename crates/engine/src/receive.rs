@@ -4,7 +4,7 @@
 //! and I3 (every verdict is told, once).
 
 use twinstore_protocol::planted::{self, Bug};
-use twinstore_protocol::{Check, Cursor, N, Rejection, Seq};
+use twinstore_protocol::{Check, Cursor, N, Rejection, Seq, code};
 
 use crate::link::Link;
 use crate::outbox::Pending;
@@ -46,7 +46,7 @@ impl<A: Clone> Engine<A> {
         self.heard(now);
         match message {
             Message::Welcome(welcome) => self.welcome(now, &welcome),
-            Message::Events(events) => self.events(events),
+            Message::Events(events) => self.events(now, events),
             // What brought the leader up to date may be another log of the same name: this tab reads what became of it
             // before it folds anything into its own.
             Message::Snapshot(_) if !self.leads && self.snapshot_wanted == Wanted::No => {
@@ -110,7 +110,7 @@ impl<A: Clone> Engine<A> {
         }
     }
 
-    fn events(&mut self, frame: Events<A>) {
+    fn events(&mut self, now: Millis, frame: Events<A>) {
         // After a reset the state is that of a log that is gone: nothing can be folded into it.
         let astray = self.cursor.is_none()
             && self.snapshot_wanted != Wanted::No
@@ -126,10 +126,14 @@ impl<A: Clone> Engine<A> {
             return self.pull();
         }
         let end = Seq(frame.after.0.saturating_add(frame.events.len() as u64));
-        // I2: our place in another history, of a server that was restored.
+        // I2: our place in another history, of a server that was restored: nothing follows on it.
         let own = self.cursor.as_ref();
         let here = |e: &Event<A>| own.is_some_and(|own| own.seq == e.seq && own.chain != e.chain);
         if frame.events.iter().any(here) {
+            if self.leads {
+                self.cursor = None;
+                return self.ask_for_snapshot(now);
+            }
             return self.pull();
         }
         let twice = planted::is(Bug::EventsTwice) && frame.after < place;
@@ -241,7 +245,7 @@ impl<A: Clone> Engine<A> {
         self.persist(write);
         debug_assert!(cursor.seq > self.place(), "I2: a cursor never goes back");
         self.head = self.head.max(cursor.seq);
-        if self.leads && self.uncompacted >= COMPACT_EVENTS {
+        if self.leads && self.uncompacted >= COMPACT_EVENTS && self.has_state() {
             self.uncompacted = 0;
             self.outputs.push_back(Output::Compact(cursor.clone()));
         }
@@ -346,6 +350,12 @@ impl<A: Clone> Engine<A> {
             settled: done,
             ..Write::default()
         });
+        // What is kept for its verdict alone has no event to come any more.
+        for pending in self.outbox.iter_mut().filter(|p| p.included && !p.told) {
+            if pending.progress == Progress::Decided {
+                pending.progress = Progress::Queued;
+            }
+        }
         // I1: the state first, then what became of the actions.
         self.rebase(Some(state), Vec::new(), entering);
         for (pending, rejection) in gone {
@@ -367,7 +377,9 @@ impl<A: Clone> Engine<A> {
         let mut visible = false;
         for Verdict { id, seq, error } in verdicts {
             self.clients.settle(id);
-            if seq > place {
+            // What was skipped has no event of its own.
+            let skipped = error.as_ref().is_some_and(|e| e.code == code::DROPPED);
+            if seq > place && !skipped {
                 // Its event is still to come, and with it the change of state.
                 self.set_progress(id, Progress::Decided);
             } else if let Some(pending) = self.take_out(id) {
@@ -404,6 +416,10 @@ impl<A: Clone> Engine<A> {
             // names what we had sent, to send the same again at once would be a loop.
             Refusal::Correct if self.clients.settled(id.client) != last => {
                 if let Some(row) = self.clients.get_mut(id.client) {
+                    // What it does not know any more was settled by a server that is gone.
+                    if row.settled > last {
+                        row.passed = row.passed.max(row.settled);
+                    }
                     row.settled = last;
                 }
             }

@@ -6,7 +6,7 @@
 //! action that comes twice.
 
 use twinstore_protocol::planted::{self, Bug};
-use twinstore_protocol::{Cursor, Seq};
+use twinstore_protocol::{Cursor, N, Seq};
 
 use crate::link::Link;
 use crate::outbox::Pending;
@@ -45,7 +45,12 @@ impl<A: Clone> Engine<A> {
         let ready = self.ready || last;
         self.ready = true;
         if let Some(stored) = stored {
+            let before = self.cursor.clone();
             self.catch_up(stored);
+            // What is answered to a hello is about the cursor that it had.
+            if matches!(self.link, Link::Greeting { .. }) && self.cursor != before {
+                self.give_up_link(now);
+            }
         }
         self.ready = ready;
         if last {
@@ -57,8 +62,13 @@ impl<A: Clone> Engine<A> {
     fn catch_up(&mut self, stored: StoredState<A>) {
         // I2: another tab met a server that was reset, and this one did not; or the other way round.
         let same = stored.epoch == self.epoch;
-        let met_here = self.leads && self.link.is_online();
-        let anew = !same && !met_here && stored.base.is_some();
+        // Whoever has said hello hears from the server itself where it stands.
+        let greeted = matches!(self.link, Link::Greeting { .. } | Link::Online { .. });
+        let anew = if same {
+            !self.leads && self.is_of_another(stored.cursor.as_ref())
+        } else {
+            !(self.leads && self.link.is_online()) && stored.base.is_some()
+        };
         if anew {
             self.epoch = stored.epoch;
             self.clients.forget_settled();
@@ -70,7 +80,10 @@ impl<A: Clone> Engine<A> {
         self.refresh(&stored.entries);
         self.let_go(&stored.entries, anew);
         self.take_in(stored.entries);
-        if anew || (same && self.is_behind(stored.cursor.as_ref())) {
+        if anew {
+            self.settle_what_was_before();
+        }
+        if anew || (same && !greeted && self.is_behind(stored.cursor.as_ref())) {
             self.cursor = stored.cursor;
             self.head = self.head.max(self.place());
             self.uncompacted = stored.events.len();
@@ -78,12 +91,21 @@ impl<A: Clone> Engine<A> {
         } else {
             // I2: what was seen here stays seen; a tab that leads stores what no tab had stored.
             if stored.cursor != self.cursor
-                && let Some(cursor) = self.cursor.clone().filter(|_| self.leads)
+                && let Some(cursor) = self.cursor.clone().filter(|_| self.leads && self.has_state())
             {
                 self.outputs.push_back(Output::Compact(cursor));
             }
             self.replay();
         }
+    }
+
+    /// I5: what this page has no more of its own was settled by a server that is gone. Who sends the rest may not know.
+    fn settle_what_was_before(&mut self) {
+        let own = self.outbox.iter_mut().find(|p| p.entry.id.client == Client::OWN);
+        let Some(first) = own.filter(|p| p.stored && p.entry.from > N(1)) else { return };
+        first.entry.from = N(1);
+        let write = Write { entries: vec![first.entry.clone()], ..Write::default() };
+        self.outputs.push_back(Output::Persist(write));
     }
 
     fn learn_stored(&mut self, stored: &StoredState<A>) {
@@ -93,12 +115,17 @@ impl<A: Clone> Engine<A> {
         }
     }
 
+    /// The first log that was met here is not the first that another tab met.
+    fn is_of_another(&self, stored: Option<&Cursor>) -> bool {
+        self.cursor.as_ref().zip(stored).is_some_and(|(own, stored)| own.log != stored.log)
+    }
+
     fn is_behind(&self, stored: Option<&Cursor>) -> bool {
         match (&self.cursor, stored) {
             (Some(own), Some(stored)) => {
                 // The same place in another history: of a server that was restored.
                 let other = own.seq == stored.seq && own.chain != stored.chain && !self.leads;
-                own.log != stored.log || own.seq < stored.seq || other
+                own.log == stored.log && own.seq < stored.seq || other
             }
             (None, stored) => stored.is_some(),
             (Some(_), None) => false,
@@ -156,12 +183,15 @@ impl<A: Clone> Engine<A> {
         for pending in self.outbox.iter_mut().filter(|p| p.stored) {
             let queued = pending.progress == Progress::Queued;
             let entry = &mut pending.entry;
+            // Another tab's may be on its way to be asked about.
+            let asked =
+                pending.progress == Progress::Sent && !self.clients.is_ours(entry.id.client);
             while stored.get(at).is_some_and(|e| e.order < entry.order) {
                 at += 1;
             }
             let mut here = stored.iter().skip(at).take_while(|e| e.order == entry.order);
             let Some(news) = here.find(|e| e.id == entry.id) else { continue };
-            if let Some(reason) = news.held.filter(|_| queued) {
+            if let Some(reason) = news.held.filter(|_| queued || asked) {
                 held.push((entry.id, reason));
             }
             if entry.held.is_some() && news.held.is_none() {
@@ -186,29 +216,56 @@ impl<A: Clone> Engine<A> {
     }
 
     pub(crate) fn arrive(&mut self, entries: Vec<Entry<A>>) {
+        // Who was taken for dead and goes on storing lives: more may be on its way.
+        for entry in entries.iter().filter(|e| e.id.client != Client::OWN) {
+            if let Some(row) = self.clients.get_mut(entry.id.client) {
+                row.whole = false;
+            }
+        }
+        self.take_in_and_show(entries);
+    }
+
+    fn take_in_and_show(&mut self, entries: Vec<Entry<A>>) {
         if self.take_in(entries) {
             self.replay();
         }
     }
 
-    pub(crate) fn adopt(&mut self, client: Client, entries: Vec<Entry<A>>) {
+    pub(crate) fn adopt(&mut self, client: Client, entries: Vec<Entry<A>>, whole: bool) {
         if let Some(row) = self.clients.get_mut(client) {
             row.ours = true;
+            row.whole |= whole;
         }
-        self.arrive(entries);
+        self.take_in_and_show(entries);
     }
 
     /// Takes in what is news. What is done already goes, whatever a backup or a journal brings back; but what
     /// another tab has stored anew gets the verdict that it has. Gives whether the outbox is another one now.
     fn take_in(&mut self, entries: Vec<Entry<A>>) -> bool {
         let mut news = Vec::new();
+        let mut write = Write::default();
         let mut done = Vec::new();
         let mut at = 0;
-        for entry in entries {
-            if self.dropped.contains(&entry.id) || self.outbox.has(&entry, &mut at) {
+        for mut entry in entries {
+            let id = entry.id;
+            if self.outbox.has(&entry, &mut at) {
                 continue;
             }
-            let id = entry.id;
+            // What this page has no more of its own was decided or dropped, whoever stored it anew. Where another tab
+            // leads, that one asks the server about it.
+            if id.client == Client::OWN && self.ready {
+                if self.leads {
+                    write.removed.push(id);
+                }
+                continue;
+            }
+            if let Some((_, held)) = self.dropped.iter().find(|(dropped, _)| *dropped == id) {
+                // Its own tab slept, and has stored it as it was before.
+                let anew = !self.clients.is_whole(id.client) && entry.held.is_none();
+                let Some(reason) = held.filter(|_| anew) else { continue };
+                entry.held = Some(reason);
+                write.entries.push(entry.clone());
+            }
             // What is held is kept whatever its number.
             let included = id.n <= self.clients.settled(id.client) && entry.held.is_none();
             let asked_for = self.ready && self.leads && !self.clients.is_ours(id.client);
@@ -219,7 +276,6 @@ impl<A: Clone> Engine<A> {
             }
         }
         let mut changed = !news.is_empty();
-        let mut write = Write::default();
         for pending in news {
             // Numbers behind it may be settled before it is read again: by then it must be known as held.
             if pending.entry.held == Some(HeldReason::Schema)
@@ -234,7 +290,7 @@ impl<A: Clone> Engine<A> {
             changed = true;
             self.take_out(id);
         }
-        if !write.entries.is_empty() {
+        if !write.entries.is_empty() || !write.removed.is_empty() {
             self.outputs.push_back(Output::Persist(write));
         }
         if !done.is_empty() && !planted::is(Bug::SettledStaysStored) {

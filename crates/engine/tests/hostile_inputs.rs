@@ -66,7 +66,7 @@ fn sizes_and_orders_at_their_ends_do_not_overflow() {
         held: None,
         action: Value::Action(n),
     };
-    page.feed(0, Input::Adopted { client, entries: vec![entry(1), entry(2)] });
+    page.feed(0, Input::Adopted { client, entries: vec![entry(1), entry(2)], whole: true });
     page.feed(0, Input::Connected);
     page.feed(0, Input::LinkOpened);
     page.exchange(0, &mut Server::new());

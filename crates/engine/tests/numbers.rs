@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Page, Server};
-use twinstore_engine::{InputError, Progress};
+use twinstore_engine::{Input, InputError, Progress};
 use twinstore_protocol::{N, code};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -50,6 +50,22 @@ fn a_gap_is_corrected() {
     page.exchange(0, &mut server);
     assert_eq!(server.state(), [1, 2, 3]);
     assert_eq!(page.visible, [1, 2, 3]);
+}
+
+#[test]
+fn numbers_that_a_server_does_not_know_any_more_were_settled_by_another() {
+    // Storage says that a living tab's first is settled; this server never had it.
+    let mut server = Server::new();
+    let mut tab = Page::new("b");
+    tab.dispatch_all(0, [1, 2]);
+    let mut page = Page::online("a", &mut server);
+    tab.disk.entries.remove(0);
+    tab.disk.settled.insert(tab.id.clone(), N(1));
+    page.disk = tab.disk;
+    let stored = page.stored();
+    page.feed(10, Input::Reread(Some(stored)));
+    page.exchange(10, &mut server);
+    assert_eq!(server.state(), [2]);
 }
 
 #[test]

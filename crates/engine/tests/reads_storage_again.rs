@@ -83,5 +83,78 @@ fn events_of_another_history_are_not_folded_onto_ours() {
         page.receive(0, frame);
     }
     assert_eq!(page.visible, [11, 12]);
-    assert_eq!(page.sent().last().map(String::as_str), Some("pull log1:2"), "the server is asked");
+    // Nor is what comes behind it.
+    server.append("c", 15);
+    page.receive(0, server.news(Seq(2)).remove(0));
+    assert_eq!(page.visible, [11, 12]);
+    page.exchange(0, &mut server);
+    assert_eq!(page.visible, [11, 12, 13, 15], "the server was asked for its state");
+}
+
+#[test]
+fn who_hears_the_server_goes_by_that_and_not_by_what_another_tab_stored() {
+    // Where tabs cannot agree on a leader each has a link, and all write the log.
+    let (mut before, mut after) = (Server::new(), Server::new());
+    let (mut one, mut two) = (Page::online("a", &mut before), Page::online("b", &mut after));
+    for action in [11, 12] {
+        before.append("c", action);
+    }
+    one.hear(0, &before);
+    after.append("c", 11);
+    two.hear(0, &after);
+    two.disk = one.disk.clone();
+    let stored = two.stored();
+    two.feed(10, Input::Reread(Some(stored)));
+    assert_eq!(two.visible, [11]);
+    for action in [13, 15] {
+        after.append("c", action);
+    }
+    two.hear(20, &after);
+    assert_eq!(two.visible, [11, 13, 15]);
+}
+
+#[test]
+fn of_two_logs_that_were_the_first_a_leader_keeps_its_own_and_a_follower_takes_the_stored() {
+    let (mut before, mut after) = (Server::new(), Server::new());
+    after.name = "log2".to_owned();
+    let (mut one, mut two) = (Page::online("a", &mut before), Page::online("b", &mut after));
+    for (page, server) in [(&mut one, &mut before), (&mut two, &mut after)] {
+        server.append("c", 11);
+        server.append("c", 12);
+        page.hear(0, server);
+    }
+    for leads in [true, false] {
+        let mut page = Page::load("d", one.disk.clone(), true);
+        page.feed(10, Input::Led(false));
+        page.disk = two.disk.clone();
+        page.feed(20, Input::Led(leads));
+        let stored = page.stored();
+        page.feed(20, Input::Reread(Some(stored)));
+        let log = page.engine.cursor().map(|cursor| cursor.log.as_str().to_owned());
+        assert_eq!(log.as_deref(), Some(if leads { "log1" } else { "log2" }));
+        assert_eq!(page.engine.status().head, Seq(2));
+    }
+}
+
+#[test]
+fn a_hello_with_another_cursor_than_what_was_read_since_is_said_again() {
+    let mut server = Server::new();
+    let mut other = Page::online("b", &mut server);
+    server.append("c", 11);
+    other.hear(0, &server);
+    let mut page = Page::new("a");
+    page.feed(10, Input::Connected);
+    page.open(10);
+    // Another tab met a server that was reset, and stored its state.
+    page.disk = other.disk.clone();
+    (page.disk.epoch, page.disk.base) = (7, Some(vec![11]));
+    page.disk.events.clear();
+    let stored = page.stored();
+    page.feed(20, Input::Reread(Some(stored)));
+    assert!(!page.linked, "an answer would be about another cursor");
+    page.wire.clear();
+    page.feed(10_000, Input::TimedOut);
+    page.open(10_000);
+    page.exchange(10_000, &mut server);
+    assert_eq!(page.visible, [11]);
 }

@@ -123,7 +123,7 @@ fn what_another_tab_left_since_is_shown_and_sent() {
     page.disk.entries = other.disk.entries;
     let entries = page.entries_of(|name| name == "a");
     let client = page.engine.client("a");
-    page.feed(0, Input::Adopted { client, entries });
+    page.feed(0, Input::Adopted { client, entries, whole: true });
     assert_eq!(page.visible, [1, 2]);
     page.connect(0, &mut server);
     assert_eq!(server.state(), [1, 2]);

@@ -109,7 +109,7 @@ fn of(page: &Page, client: &str, n: u64) -> Id {
 fn adopt(page: &mut Page, now: u64, client: &str) {
     let entries = page.entries_of(|name| name == client);
     let client = page.engine.client(client);
-    page.feed(now, Input::Adopted { client, entries });
+    page.feed(now, Input::Adopted { client, entries, whole: true });
 }
 
 #[test]
@@ -365,6 +365,43 @@ fn a_held_action_that_another_tab_dropped_stays_dropped() {
 }
 
 #[test]
+fn a_held_action_that_was_dropped_and_that_its_own_tab_stores_anew_is_held_again() {
+    let mut tabs = Tabs::online();
+    tabs.server.refuse.insert(1, "too-large");
+    tabs.follower_says(10, 1);
+    tabs.exchange(10);
+    let id = of(&tabs.leader, "b", 1);
+    tabs.leader.feed(20, Input::Dropped(id));
+    // Its own tab slept meanwhile, and lost the database: it carries along what it has.
+    tabs.leader.disk.entries = tabs.follower.disk.entries.clone();
+    change(&mut tabs.leader, "b", 1, |entry| entry.held = None);
+    tabs.leader_rereads(30);
+    assert_eq!(tabs.leader.progress(), [Progress::Held(HeldReason::TooLarge)]);
+    assert_eq!(tabs.leader.disk.entries[0].1.held, Some(HeldReason::TooLarge));
+    assert!(tabs.leader.sent().is_empty());
+    tabs.follower_rereads(40);
+    assert_eq!(tabs.follower.progress(), [Progress::Held(HeldReason::TooLarge)]);
+}
+
+#[test]
+fn what_is_brought_back_of_one_s_own_is_taken_out_after_a_reset_too() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    page.dispatch(10, 1);
+    // A page that took this one for dead carried its entry along.
+    let carried = page.disk.entries.clone();
+    page.exchange(10, &mut server);
+    page.cut(20);
+    let mut server = Server { name: "log2".to_owned(), ..Server::new() };
+    page.reconnect(20, &mut server);
+    page.disk.entries = carried;
+    reread(&mut page, 30);
+    assert!(page.disk.entries.is_empty());
+    assert!(page.visible.is_empty());
+    assert!(page.sent().is_empty());
+}
+
+#[test]
 fn what_another_tab_dropped_or_edited_offline_is_sent_as_it_stands() {
     let mut tabs = Tabs::offline();
     for action in [1, 2, 3] {
@@ -582,6 +619,46 @@ fn what_the_leader_holds_stands_as_held_whatever_another_tab_wrote() {
     change(&mut tabs.leader, "b", 1, |entry| entry.held = None);
     tabs.leader_rereads(30);
     assert_eq!(tabs.leader.disk.entries[0].1.held, Some(HeldReason::Reset));
+}
+
+#[test]
+fn who_was_taken_for_dead_and_lives_is_waited_for() {
+    let mut tabs = Tabs::online();
+    tabs.follower_says(10, 1);
+    adopt(&mut tabs.leader, 20, "b");
+    tabs.exchange(20);
+    // It lives: its second is on its way to the disk, its third is there.
+    tabs.follower.dispatch_all(30, [2, 3]);
+    let entries = tabs.follower.disk.entries.clone();
+    tabs.leader.disk.entries = entries[entries.len() - 1..].to_vec();
+    let entries = tabs.leader.entries_of(|name| name == "b");
+    tabs.leader.feed(30, Input::Arrived(entries));
+    tabs.exchange(30);
+    assert_eq!(tabs.server.state(), [1], "nothing is skipped");
+}
+
+#[test]
+fn what_is_asked_about_and_was_held_by_another_tab_is_held() {
+    let mut tabs = Tabs::online();
+    tabs.follower_says(10, 1);
+    assert_eq!(tabs.leader.progress(), [Progress::Sent]);
+    change(&mut tabs.leader, "b", 1, |entry| entry.held = Some(HeldReason::Reset));
+    tabs.leader_rereads(20);
+    assert_eq!(tabs.leader.progress(), [Progress::Held(HeldReason::Reset)]);
+}
+
+#[test]
+fn whose_numbers_were_settled_before_a_reset_says_so_to_who_sends_the_rest() {
+    let mut tabs = Tabs::online();
+    tabs.follower_says(10, 1);
+    tabs.exchange(10);
+    tabs.follower.disk = tabs.leader.disk.clone();
+    tabs.follower.dispatch(20, 2);
+    // Another tab met a server that was reset, and knows nothing of the first.
+    let entries = std::mem::take(&mut tabs.follower.disk.entries);
+    tabs.follower.disk = Disk { base: Some(vec![22]), epoch: 7, entries, ..Disk::default() };
+    reread(&mut tabs.follower, 30);
+    assert_eq!(tabs.follower.disk.entries[0].1.from, N(1));
 }
 
 #[test]

@@ -106,7 +106,8 @@ impl World {
                 let mut entries = inputs::entries(&mut self.page, chance);
                 entries.retain(|e| e.id.client == client);
                 self.page.stored_by_others(&entries);
-                Input::Adopted { client, entries }
+                let whole = entries.len().is_multiple_of(2);
+                Input::Adopted { client, entries, whole }
             }
         };
         self.page.feed(self.now, input);

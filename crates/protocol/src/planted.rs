@@ -77,6 +77,8 @@ bugs! {
     LaterMeansAll,
     /// A database that cannot be read counts as empty.
     UnreadIsEmpty,
+    /// What a journal holds counts as all that its client left, though the database cannot be read.
+    PartIsWhole,
     /// A tab leads as soon as it asks for the lock.
     LeadsWithoutLock,
     /// A leader that was replaced goes on writing.

@@ -119,13 +119,13 @@ impl Tab {
     ) {
         let losses = self.store.losses;
         if self.store.home == Home::Opening {
-            self.client_read(w, None, client, gone, link);
+            self.client_read(w, None, client, gone, link, false);
         } else if self.store.home == Home::IndexedDb {
             let wanted = Wanted::Client { client, from, gone, link, losses };
             self.submit(w, Work::Read, wanted);
         } else {
-            // In localStorage all is in the journal.
-            self.client_read(w, Some(Vec::new()), client, gone, link);
+            // The journal alone can be read: what was dispatched before may lie in the database.
+            self.client_read(w, Some(Vec::new()), client, gone, link, false);
         }
     }
 
@@ -136,6 +136,7 @@ impl Tab {
         client: ClientId,
         gone: bool,
         link: Option<usize>,
+        whole: bool,
     ) {
         let unread_is_empty = || planted::is(Bug::UnreadIsEmpty).then(Vec::new);
         match rows.or_else(unread_is_empty) {
@@ -151,7 +152,11 @@ impl Tab {
                     }
                     let names = crate::rows::names(&rows);
                     w.env.trace(|| format!("tab {}: adopts {client}: {names}", self.number));
-                    self.feed(w, Input::Adopted { client: known, entries });
+                    if !whole && left.is_any() {
+                        w.env.count(Count::AdoptedInPart);
+                    }
+                    let whole = whole || planted::is(Bug::PartIsWhole);
+                    self.feed(w, Input::Adopted { client: known, entries, whole });
                     self.keep(w, known, left);
                 } else {
                     if rows.iter().any(|row| row.schema > self.schema) {
@@ -190,7 +195,10 @@ impl Tab {
             w.env.count(Count::NoLocks);
         }
         self.count_living(w, client);
-        w.device.locks.insert(client.clone(), self.number);
+        // Who cannot read the database does not keep those from it who can.
+        if self.store.home == Home::IndexedDb {
+            w.device.locks.insert(client.clone(), self.number);
+        }
         true
     }
 

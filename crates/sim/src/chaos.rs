@@ -7,7 +7,7 @@ use twinstore_engine::{Input, Progress};
 use crate::coverage::Count;
 use crate::disk::Disk;
 use crate::env::{Ailment, Event};
-use crate::rows::Key;
+use crate::rows::{Key, keys};
 use crate::settings::Fault;
 use crate::storage::Home;
 use crate::tab::TabEvent;
@@ -335,6 +335,9 @@ impl World {
             self.env.count(Count::ClonedRunning);
         }
         let (tables, local) = self.devices[number].copied();
+        let mut held: BTreeSet<_> = tables.outbox.keys().cloned().collect();
+        held.extend(keys(&local.read(|_| true).1));
+        self.env.truth.copied(number, &held);
         let schema = self.devices[number].schema;
         let copy = self.add_device(Disk::new(tables), local);
         // Page loads have random ids: a copy gives others.

@@ -122,7 +122,7 @@ counts! {
         NumbersSkipped "numbers settled by a later entry",
         Adopted "client adopted",
         AdoptedWithEntries "entries adopted",
-        SkippedUnread "number skipped by a page without its database",
+        AdoptedInPart "journal adopted without the database",
         AdoptedLiving "living client adopted",
         Excused "action lost as is allowed",
         RowsUnreadable "row not readable",

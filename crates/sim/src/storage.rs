@@ -53,6 +53,12 @@ pub(crate) struct Left {
     first: Option<N>,
 }
 
+impl Left {
+    pub(crate) fn is_any(&self) -> bool {
+        self.first.is_some()
+    }
+}
+
 /// A tab's storage.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -237,7 +243,7 @@ impl Tab {
         let failed = stored.is_none();
         let stored = stored.map(|mut stored| {
             self.store.know(&stored, writes);
-            self.add_journals(w, &mut stored);
+            Self::add_journals(w, &mut stored);
             stored.to_state(&mut self.engine)
         });
         self.feed(w, Input::Reread(stored));
@@ -364,15 +370,15 @@ impl Tab {
     }
 
     /// What others left on its way to the database is shown at once; who sends it is seen later.
-    fn add_journals(&self, w: &Within<'_>, stored: &mut Stored) {
-        stored.add(w.device.local.read(|client| *client != self.client).1);
+    fn add_journals(w: &Within<'_>, stored: &mut Stored) {
+        stored.add(w.device.local.read(|_| true).1);
     }
 
     fn restore(&mut self, w: &mut Within<'_>, stored: Option<Stored>) {
         let failed = stored.is_none();
         let mut stored = match stored {
             Some(mut stored) => {
-                self.add_journals(w, &mut stored);
+                Self::add_journals(w, &mut stored);
                 for _ in &w.device.disk.tables.torn {
                     w.env.count(Count::RowsUnreadable);
                 }
@@ -551,7 +557,7 @@ impl Tab {
     /// Adds what the journal holds of a client that is gone.
     pub(crate) fn add_journal(
         &self,
-        w: &mut Within<'_>,
+        w: &Within<'_>,
         client: &ClientId,
         rows: Vec<Row>,
     ) -> (Vec<Row>, Left) {
@@ -559,9 +565,6 @@ impl Tab {
         let (keys, journaled) = w.device.local.read(|other| other == client);
         let left = Left { keys, first: journaled.iter().map(|row| row.n).min() };
         stored.add(journaled);
-        if self.store.home == Home::LocalStorage && left.first.is_some() {
-            w.env.truth.cut_off(client);
-        }
         (stored.rows, left)
     }
 

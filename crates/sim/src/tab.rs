@@ -262,7 +262,7 @@ impl Tab {
             TabEvent::Clients { clients, link } => self.clients_read(w, clients, link),
             TabEvent::Client { rows, client, gone, link, losses } => {
                 let failed = rows.is_none();
-                self.client_read(w, rows, client, gone, link);
+                self.client_read(w, rows, client, gone, link, true);
                 if failed {
                     self.lose(w, losses, false);
                 }

@@ -1,6 +1,6 @@
 //! Trials: one world, or many, and what came of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +50,10 @@ pub fn run(seed: u64, settings: &Settings, traced: bool) -> Result<Coverage, Fai
         world.converge();
         world.coverage()
     });
-    panic::catch_unwind(world).map_err(|_| {
+    IN_WORLD.set(true);
+    let outcome = panic::catch_unwind(world);
+    IN_WORLD.set(false);
+    outcome.map_err(|_| {
         let (what, place) = PANIC.take();
         Failure { seed, what, place }
     })
@@ -115,14 +118,19 @@ pub fn plant(bug: Option<Bug>) {
 }
 
 thread_local! {
+    static IN_WORLD: Cell<bool> = const { Cell::new(false) };
     static PANIC: RefCell<(String, String)> = RefCell::default();
 }
 
-/// Panics of worlds are answers: they are kept, not printed.
+/// Panics of worlds are answers: they are kept, not printed. Others are printed.
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        panic::set_hook(Box::new(|info| {
+        let printed = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IN_WORLD.get() {
+                return printed(info);
+            }
             let payload = info.payload();
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied());

@@ -23,10 +23,10 @@ pub(crate) struct Record {
     pub(crate) dropped: bool,
     /// It was held.
     pub(crate) held: Option<HeldReason>,
-    /// A page that could not open the database sent what its client had dispatched later.
-    pub(crate) cut_off: bool,
     /// A device that had stored it has it no more, by no fault of ours.
     pub(crate) robbed: bool,
+    /// A copy of its device was made while it was on its way to the disk: it is missing between others there.
+    pub(crate) uncopied: bool,
     /// It may be lost: nothing that was promised could have saved it.
     pub(crate) excused: bool,
 }
@@ -71,19 +71,12 @@ impl Truth {
             sent: false,
             dropped: false,
             held: None,
-            cut_off: false,
             robbed: false,
+            uncopied: false,
             excused: false,
         };
         let before = self.actions.insert((action.client.clone(), action.n), record);
         assert!(before.is_none(), "I5: {}:{} was given anew", action.client, action.n.0);
-    }
-
-    /// A page that cannot read these sends what comes after.
-    pub(crate) fn cut_off(&mut self, client: &ClientId) {
-        for (_, record) in self.actions.iter_mut().filter(|((other, _), _)| other == client) {
-            record.cut_off = true;
-        }
     }
 
     /// A device has these no more.
@@ -91,6 +84,18 @@ impl Truth {
         for key in keys {
             if let Some(record) = self.actions.get_mut(key) {
                 record.robbed = true;
+            }
+        }
+    }
+
+    /// A copy of a device was made, which holds these.
+    pub(crate) fn copied(&mut self, device: usize, copied: &BTreeSet<Key>) {
+        let open = self.actions.iter().filter(|(_, record)| record.device == device);
+        let missing = open.filter(|(key, _)| !copied.contains(*key) && !self.is_done(key));
+        let missing: Vec<_> = missing.map(|(key, _)| key.clone()).collect();
+        for key in missing {
+            if let Some(record) = self.actions.get_mut(&key) {
+                record.uncopied = true;
             }
         }
     }
@@ -124,10 +129,7 @@ impl Truth {
             let record = self.actions.get(&key).expect("I5: a number is skipped that was given");
             // A log that was reset, or restored, does not know the verdicts that it gave.
             let before = self.verdicts.contains_key(&key);
-            let lost = record.excused || record.robbed || record.cut_off;
-            if record.cut_off {
-                coverage.add(Count::SkippedUnread);
-            }
+            let lost = record.excused || record.robbed || record.uncopied;
             let allowed = before || lost || record.dropped || record.held.is_some();
             assert!(allowed, "I5: {client}:{skipped} is skipped by accident");
             self.skipped.insert(key);

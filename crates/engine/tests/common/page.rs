@@ -154,7 +154,7 @@ impl Page {
         for name in names {
             let entries = self.entries_of(|other| other == name.as_str());
             let client = self.engine.client(name.as_str());
-            self.feed(0, Input::Adopted { client, entries });
+            self.feed(0, Input::Adopted { client, entries, whole: true });
         }
     }
 

@@ -187,7 +187,7 @@ impl<M: Model> Twin<M> {
         clients.dedup();
         for client in clients {
             let entries = left.iter().filter(|entry| entry.id.client == client).cloned();
-            self.feed(Input::Adopted { client, entries: entries.collect() })?;
+            self.feed(Input::Adopted { client, entries: entries.collect(), whole: true })?;
         }
         Ok(())
     }

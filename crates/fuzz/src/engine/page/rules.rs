@@ -44,7 +44,9 @@ impl Page {
         }
         // Without a cursor nothing tells the disk's state from one that was taken while another tab led.
         let placed = self.cursor.is_some() || self.disk.cursor.is_some();
-        if self.engine.leads() && self.restored && placed && !self.rereading {
+        // Nor is a state stored anew in which an event did not fold, or that is of a history which is gone.
+        let right = self.engine.has_state();
+        if self.engine.leads() && self.restored && placed && right && !self.rereading {
             assert_eq!(self.disk.fold(), self.confirmed, "what is stored is what is confirmed");
         }
         assert!(self.limits.outbox_actions >= self.owed.len(), "I7: a full outbox refuses");
