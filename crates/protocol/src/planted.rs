@@ -55,6 +55,10 @@ bugs! {
     OverlapTaken,
     /// A cursor is compared by its place alone.
     LogNotCompared,
+    /// A client that was forgotten counts as one that never sent anything.
+    ForgottenIsNew,
+    /// Events that are gone are skipped.
+    GoneIsSkipped,
     /// After a failed append the state goes on as if it had not failed.
     FailedStateKept,
 

@@ -10,8 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use twinstore_engine::wire::Incoming;
 use twinstore_protocol::{Chain, LogId, Seq, StreamId};
+use twinstore_server::audit::{Keep, compact};
+use twinstore_server::day::DAY_MS;
 use twinstore_server::event::{Parts, StoredEvent};
 use twinstore_server::hub::{Recipient, Told};
+use twinstore_server::limits::Limits;
 use twinstore_server::log::{Append, AppendError, Head, Log};
 use twinstore_server::model::{Models, together};
 use twinstore_server::session::{Input, Output, Session};
@@ -30,6 +33,9 @@ use twinstore_protocol::{ClientId, N, SnapshotBody};
 
 /// A session is closed that was silent for this long, as by the server's own limits.
 const IDLE_MS: u64 = 60_000;
+
+/// Days after which a client that is compacted is forgotten, as by the server's own limits.
+const CLIENT_DAYS: u64 = Limits::DEFAULT.client_days;
 
 /// The server, its log and its sockets.
 pub(crate) struct Backend {
@@ -387,6 +393,27 @@ impl Backend {
         }
         env.truth.cut(kept);
         env.after(life_ms, Event::Start);
+    }
+
+    /// The process is stopped, and its log lets go of its oldest events. Now and then that is long after
+    /// everything else: clients of before are forgotten then.
+    pub(crate) fn compact(&mut self, env: &mut Env) {
+        self.stop(env);
+        let forgets = env.dice.below(3) == 0;
+        if forgets {
+            env.still_ms += CLIENT_DAYS * DAY_MS + env.dice.within(0, 2) * DAY_MS;
+        }
+        let clients_since = env.wall().saturating_sub(CLIENT_DAYS * DAY_MS);
+        let keep = Keep { events: env.dice.below(20), forget: Vec::new(), clients_since };
+        let since = (self.log.clients_since(&stream()), self.log.base(&stream()));
+        let done = compact(&*self.log, &self.native, &stream(), keep, &mut |_| true);
+        env.trace(|| format!("server: compacts, {done:?}, before that {since:?}"));
+        if let Ok(Some(_)) = done {
+            env.count(Count::Compacted);
+            if forgets {
+                env.count(Count::ClientsForgotten);
+            }
+        }
     }
 
     /// A newer model is deployed.

@@ -47,6 +47,7 @@ const STRIKES: &[Fault] = &[
     Fault::NewApp,
     Fault::LogReset,
     Fault::LogRestored,
+    Fault::Compact,
 ];
 
 impl World {
@@ -103,6 +104,11 @@ impl World {
                     self.env.count(Count::LogRestored);
                     let kept = 1 + self.env.dice.place(appends - 1);
                     self.replace_log(kept);
+                }
+            }
+            Fault::Compact => {
+                if self.backend.is_up() && self.env.truth.head() > 0 {
+                    self.backend.compact(&mut self.env);
                 }
             }
             _ => self.strike_device(fault),

@@ -88,6 +88,8 @@ counts! {
         ReducerStalled "reducer given up by the wall clock",
         LogReset "log reset",
         LogRestored "log restored from a backup",
+        Compacted "log compacted",
+        ClientsForgotten "clients forgotten",
     }
     "outcomes": {
         Dispatched "action dispatched",

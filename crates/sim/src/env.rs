@@ -73,6 +73,8 @@ pub(crate) struct Env {
     /// Faults strike.
     pub(crate) unsafe_phase: bool,
     pub(crate) traced: bool,
+    /// Time that passed while everything stood still.
+    pub(crate) still_ms: u64,
     /// What the server's clock shows beside the truth.
     pub(crate) server_wall_ms: i64,
     /// The schema of the server's model.
@@ -94,6 +96,7 @@ impl Env {
             network: Network::default(),
             unsafe_phase: true,
             traced,
+            still_ms: 0,
             server_wall_ms: 0,
             server_schema: 1,
             living: BTreeSet::new(),
@@ -133,9 +136,14 @@ impl Env {
         self.living.contains(client)
     }
 
+    /// What a clock that is right shows.
+    pub(crate) fn true_wall(&self) -> u64 {
+        WALL_MS + self.still_ms + self.now
+    }
+
     /// The server's clock, which jumps.
     pub(crate) fn wall(&self) -> u64 {
-        WALL_MS.saturating_add_signed(self.server_wall_ms) + self.now
+        self.true_wall().saturating_add_signed(self.server_wall_ms)
     }
 
     /// A line of the trace.

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
+use twinstore_server::day::Day;
 use twinstore_server::event::StoredEvent;
 use twinstore_server::log::{
-    Append, AppendError, Derived, Done, Head, Log, MemoryLog, Page, ReadError, Snapshot,
-    StoredModel, Verdict, WriteError,
+    Append, AppendError, Base, Compaction, Derived, Done, Head, Log, MemoryLog, Page, ReadError,
+    Snapshot, StoredModel, Verdict, WriteError,
 };
 
 use crate::dice::Dice;
@@ -25,6 +26,8 @@ struct Faults {
     failed: u64,
     /// What was appended, so that a backup can be made of it.
     appends: Vec<Append>,
+    /// What was let go of, each after so many appends.
+    compactions: Vec<(usize, StreamId, Compaction)>,
     models: Vec<StoredModel>,
 }
 
@@ -35,6 +38,7 @@ impl FaultyLog {
             reads_per_mille: 0,
             failed: 0,
             appends: Vec::new(),
+            compactions: Vec::new(),
             models: Vec::new(),
         };
         Arc::new(Self { inner: MemoryLog::new(), faults: Mutex::new(faults) })
@@ -47,7 +51,13 @@ impl FaultyLog {
         for model in &before.models {
             log.put_model(model.clone()).expect("a log in memory takes it");
         }
-        for append in &before.appends[..count] {
+        let mut compactions = before.compactions.iter().peekable();
+        for (at, append) in before.appends[..count].iter().enumerate() {
+            while let Some((_, stream, compaction)) =
+                compactions.next_if(|(after, ..)| *after == at)
+            {
+                log.compact(stream, compaction.clone()).expect("it was done before");
+            }
             log.write(append.clone()).expect("it was taken before");
         }
         log
@@ -178,6 +188,28 @@ impl Log for FaultyLog {
 
     fn replace_derived(&self, stream: &StreamId, derived: Derived) -> Result<(), WriteError> {
         self.inner.replace_derived(stream, derived)
+    }
+
+    fn compacts(&self) -> bool {
+        true
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<Base>, ReadError> {
+        self.may_fail("a base")?;
+        self.inner.base(stream)
+    }
+
+    fn clients_since(&self, stream: &StreamId) -> Result<Day, ReadError> {
+        self.may_fail("a day")?;
+        self.inner.clients_since(stream)
+    }
+
+    fn compact(&self, stream: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {
+        let gone = self.inner.compact(stream, compaction.clone())?;
+        let mut faults = self.faults();
+        let after = faults.appends.len();
+        faults.compactions.push((after, stream.clone(), compaction));
+        Ok(gone)
     }
 
     fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError> {

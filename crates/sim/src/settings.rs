@@ -120,7 +120,12 @@ faults! {
     LogReset 2,
     /// The server's log is an older one.
     LogRestored 3,
+    /// The server's log lets go of its oldest events.
+    Compact 6,
 }
+
+/// Faults that came after worlds were kept in `seeds.txt`: those worlds go without.
+const LATER: &[Fault] = &[Fault::Compact];
 
 /// The sizes and rates of one world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,14 +175,17 @@ impl Settings {
     /// The settings of a seed: each fault strikes in half of the worlds.
     #[must_use]
     pub fn of(seed: u64) -> Self {
+        let mut settings = Self::of_kept(seed);
+        let mut dice = Dice::new(seed.wrapping_mul(2));
+        settings.faults.extend(roll(&mut dice, |fault| LATER.contains(&fault)));
+        settings
+    }
+
+    /// The settings that a seed had before there were more faults.
+    #[must_use]
+    pub fn of_kept(seed: u64) -> Self {
         let mut dice = Dice::new(seed.wrapping_mul(2).wrapping_add(1));
-        let mut faults = BTreeMap::new();
-        for (fault, highest) in Fault::ALL {
-            if dice.below(2) == 0 {
-                let rate = dice.within(1, u64::from(*highest));
-                faults.insert(*fault, u32::try_from(rate).unwrap_or(1));
-            }
-        }
+        let faults = roll(&mut dice, |fault| !LATER.contains(&fault));
         let small = |dice: &mut Dice, low, high| u32::try_from(dice.within(low, high)).unwrap_or(1);
         Self {
             devices: dice.within(1, 3),
@@ -252,4 +260,16 @@ impl Settings {
             ..Limits::DEFAULT
         }
     }
+}
+
+/// Which of these faults strike, and how often.
+fn roll(dice: &mut Dice, of: impl Fn(Fault) -> bool) -> BTreeMap<Fault, u32> {
+    let mut faults = BTreeMap::new();
+    for (fault, highest) in Fault::ALL.iter().filter(|(fault, _)| of(*fault)) {
+        if dice.below(2) == 0 {
+            let rate = dice.within(1, u64::from(*highest));
+            faults.insert(*fault, u32::try_from(rate).unwrap_or(1));
+        }
+    }
+    faults
 }

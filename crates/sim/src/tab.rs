@@ -12,6 +12,7 @@ use twinstore_engine::{
 };
 use twinstore_protocol::planted::{self, Bug};
 use twinstore_protocol::{ClientId, Cursor, N, Seq};
+use twinstore_server::day::Day;
 
 use crate::backend::stream;
 use crate::coverage::Count;
@@ -150,7 +151,8 @@ pub(crate) struct Tab {
 impl Tab {
     pub(crate) fn load(w: &mut Within<'_>, number: usize, on: usize) -> Self {
         w.device.loads += u64::from(!planted::is(Bug::NumbersAnew) || w.device.loads == 0);
-        let client = ClientId(format!("d{on}t{}", w.device.loads));
+        let day = Day::of(u64::try_from(wall(w)).unwrap_or_default());
+        let client = ClientId(format!("{day}-d{on}t{}", w.device.loads));
         let schema = w.device.schema;
         let outbox = usize::try_from(w.env.settings.outbox).unwrap_or(usize::MAX);
         let alone = !(w.env.settings.locks && w.env.settings.channel);
@@ -653,7 +655,7 @@ impl Tab {
 
 /// What a device's wall clock shows.
 pub(crate) fn wall(w: &Within<'_>) -> i64 {
-    i64::try_from(WALL_MS + w.env.now).unwrap_or(i64::MAX) + w.device.wall_ms
+    i64::try_from(w.env.true_wall()).unwrap_or(i64::MAX) + w.device.wall_ms
 }
 
 fn kind_of(frame: &Incoming<Item>) -> String {

@@ -31,7 +31,7 @@ pub(super) fn place(number: Number, Known { last, maybe_forgotten }: Known) -> P
     let first = from.unwrap_or(n);
     if n <= last {
         Place::Known(n)
-    } else if maybe_forgotten {
+    } else if maybe_forgotten && !planted::is(Bug::ForgottenIsNew) {
         Place::Refuse(too_old())
     } else if first == last.next() || (first <= last && planted::is(Bug::OverlapTaken)) {
         Place::Take(n, from)
