@@ -28,6 +28,7 @@ const PARTS = [
   { name: 'node22', run: node22 },
   { name: 'wasm-pack', needs: ['setup'], run: wasmPack },
   { name: 'dynoxide', needs: ['setup'], run: dynoxide },
+  { name: 'docs', run: () => unitTests('tests/docs') },
   { name: 'fmt', run: () => cargo('fmt', '--all', '--check') },
   { name: 'clippy', run: clippy },
   { name: 'rust', needs: ['postgres'], run: () => cargo('test', ...locked) },
