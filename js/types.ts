@@ -160,10 +160,11 @@ export interface TwinStatus {
 /**
  * Why an action is held. `'reset'`: the server was reset, or restored from a backup, and may never have seen it. `'too-large'`,
  * `'too-deep'`, `'not-plain'`: the server refused it. `'too-old'`: so it did, since it has forgotten clients of that day
- * and may have decided the action already. `'skipped'`: the server has settled a later number without it. `'schema'`: another
+ * and may have decided the action already. `'other-subject'`: so it did, since another user's token sent for that page load before;
+ * `retry` dispatches it anew, as this user's. `'skipped'`: the server has settled a later number without it. `'schema'`: another
  * version of the app dispatched it, and this one cannot bring it up to date.
  */
-export type HeldReason = 'reset' | 'too-large' | 'too-deep' | 'not-plain' | 'too-old' | 'skipped' | 'schema'
+export type HeldReason = 'reset' | 'too-large' | 'too-deep' | 'not-plain' | 'too-old' | 'other-subject' | 'skipped' | 'schema'
 
 /** An action of the outbox, as `pending()` lists it. */
 export interface PendingAction<A = any> {

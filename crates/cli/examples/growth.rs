@@ -134,7 +134,7 @@ fn batch(stream: &StreamId, model: &StoredModel, head: &Head, count: u64) -> App
         events.push(event);
     }
     let (stream, log) = (stream.clone(), LogId(head.log.0.clone()));
-    Append { stream, log, after: head.seq, events, records: Vec::new() }
+    Append { stream, log, after: head.seq, events, records: Vec::new(), bound: Vec::new() }
 }
 
 /// What one start took.

@@ -125,7 +125,8 @@ impl Refusal {
                 reason @ (HeldReason::TooLarge
                 | HeldReason::TooDeep
                 | HeldReason::NotPlain
-                | HeldReason::TooOld),
+                | HeldReason::TooOld
+                | HeldReason::OtherSubject),
             ) => Self::Hold(reason),
             _ if name == code::GAP || name == code::OVERLAP => Self::Correct,
             _ => Self::Later,

@@ -78,6 +78,8 @@ pub enum HeldReason {
     NotPlain,
     /// The server refused it: it has forgotten clients of that day, so that it may have the action already.
     TooOld,
+    /// The server refused it: its client is another user's.
+    OtherSubject,
     /// The server has settled a later number without it.
     Skipped,
     /// Another version of the app dispatched it, and this one cannot bring it up to date.
@@ -85,12 +87,13 @@ pub enum HeldReason {
 }
 
 impl HeldReason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Reset,
         Self::TooLarge,
         Self::TooDeep,
         Self::NotPlain,
         Self::TooOld,
+        Self::OtherSubject,
         Self::Skipped,
         Self::Schema,
     ];
@@ -104,6 +107,7 @@ impl HeldReason {
             Self::TooDeep => "too-deep",
             Self::NotPlain => "not-plain",
             Self::TooOld => "too-old",
+            Self::OtherSubject => "other-subject",
             Self::Skipped => "skipped",
             Self::Schema => "schema",
         }

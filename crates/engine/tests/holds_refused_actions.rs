@@ -25,6 +25,7 @@ fn those_behind_go_on() {
         (code::TOO_DEEP, HeldReason::TooDeep),
         (code::NOT_PLAIN, HeldReason::NotPlain),
         (code::TOO_OLD, HeldReason::TooOld),
+        (code::OTHER_SUBJECT, HeldReason::OtherSubject),
     ];
     for (code, reason) in reasons {
         let (page, server) = refused(code);

@@ -74,7 +74,7 @@ async fn forget_clients(
     let still = client.query(&still, &[&id, &int(since)]).await?;
     let is_old = |name: &String| day.forgets(&ClientId(read(name.clone())));
     let old: Vec<String> = still.iter().map(|row| row.get(0)).filter(is_old).collect();
-    for table in ["twin_clients", "twin_rejections", "twin_gone"] {
+    for table in ["twin_clients", "twin_subjects", "twin_rejections", "twin_gone"] {
         let sql = format!("DELETE FROM {table} WHERE stream = $1 AND client = ANY($2::text[])");
         client.execute(&sql, &[&id, &old]).await?;
     }

@@ -3,7 +3,7 @@
 //! Those who call are threads that may wait; what they wait for runs on a runtime of its own.
 
 use std::future::Future;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -24,7 +24,7 @@ use crate::derived::{put_snapshot, replace};
 use crate::hints::Hints;
 use crate::locks::Locks;
 use crate::rows::{self, EVENT, int, uint};
-use crate::text::{events_table, records_table, stored};
+use crate::text::{events_table, read, records_table, stored};
 use crate::writer::Writer;
 use crate::{OpenError, Settings, Url, tables};
 
@@ -282,6 +282,13 @@ impl Log for PostgresLog {
         let keys = vec![key(stream), text(client.as_str())];
         let row = self.row("a client", sql.to_owned(), keys)?;
         Ok(row.map(|row| N(uint(&row, 0))).unwrap_or_default())
+    }
+
+    fn subject(&self, stream: &StreamId, client: &ClientId) -> Result<Option<Arc<str>>, ReadError> {
+        let sql = "SELECT subject FROM twin_subjects WHERE stream = $1 AND client = $2";
+        let keys = vec![key(stream), text(client.as_str())];
+        let row = self.row("a client's subject", sql.to_owned(), keys)?;
+        Ok(row.map(|row| read(row.get(0)).into()))
     }
 
     fn rejections(

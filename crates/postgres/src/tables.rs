@@ -61,6 +61,10 @@ CREATE TABLE IF NOT EXISTS twin_clients (
   stream text COLLATE "C" NOT NULL, client text COLLATE "C" NOT NULL, last bigint NOT NULL,
   PRIMARY KEY (stream, client)
 );
+CREATE TABLE IF NOT EXISTS twin_subjects (
+  stream text COLLATE "C" NOT NULL, client text COLLATE "C" NOT NULL, subject text NOT NULL,
+  PRIMARY KEY (stream, client)
+);
 CREATE TABLE IF NOT EXISTS twin_snapshots (
   stream text COLLATE "C" NOT NULL, seq bigint NOT NULL, model text NOT NULL, state text NOT NULL,
   PRIMARY KEY (stream, seq)

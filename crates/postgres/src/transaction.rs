@@ -128,6 +128,7 @@ async fn insert(client: &Object, appends: &[&Append]) -> Result<(), Error> {
     }
     let mut all: Vec<Sent<'_>> = vec![Box::pin(heads(client, appends))];
     all.push(Box::pin(clients(client, appends)));
+    all.push(Box::pin(subjects(client, appends)));
     for (model, appends) in models {
         all.push(Box::pin(events(client, model, appends.clone())));
         all.push(Box::pin(records(client, model, appends)));
@@ -163,6 +164,20 @@ async fn clients(client: &Object, appends: &[&Append]) -> Result<(), Error> {
     let ns: Vec<i64> = last.values().copied().collect();
     let statement = client.prepare_cached(PUT_CLIENTS).await?;
     client.execute(&statement, &[&streams, &ids, &ns]).await.map(drop)
+}
+
+/// Only first entries bind: mostly there is nothing to be sent.
+async fn subjects(client: &Object, appends: &[&Append]) -> Result<(), Error> {
+    let bound = appends.iter().flat_map(|a| a.bound.iter().map(|row| (a.stream.as_str(), row)));
+    let rows: Vec<_> = bound.collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let streams: Vec<&str> = rows.iter().map(|(stream, _)| *stream).collect();
+    let ids: Vec<_> = rows.iter().map(|(_, (client, _))| stored(client.as_str())).collect();
+    let subjects: Vec<_> = rows.iter().map(|(_, (_, subject))| stored(subject)).collect();
+    let statement = client.prepare_cached(BIND_CLIENTS).await?;
+    client.execute(&statement, &[&streams, &ids, &subjects]).await.map(drop)
 }
 
 async fn events(client: &Object, model: &str, appends: Vec<&Append>) -> Result<(), Error> {
@@ -284,6 +299,9 @@ const LOCK_HEADS: &str = "SELECT stream, log, head FROM twin_streams WHERE strea
 const MOVE_HEADS: &str = "UPDATE twin_streams AS t SET log = new.log, head = new.head, \
      chain = new.chain FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
      AS new (stream, log, head, chain) WHERE t.stream = new.stream";
+
+const BIND_CLIENTS: &str = "INSERT INTO twin_subjects (stream, client, subject) \
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[])";
 
 /// Also for what is rebuilt.
 pub(crate) const PUT_CLIENTS: &str = "INSERT INTO twin_clients AS c (stream, client, last) \

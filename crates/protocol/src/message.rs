@@ -63,6 +63,8 @@ pub mod code {
     /// The client is of a day before those that the server remembers, and not known: the action may have
     /// been decided, and forgotten.
     pub const TOO_OLD: &str = "too-old";
+    /// The client is bound to another subject than the token names.
+    pub const OTHER_SUBJECT: &str = "other-subject";
     /// The server has more to do than it can queue; try again later.
     pub const BUSY: &str = "busy";
     /// Too many actions in too short a time; try again later.

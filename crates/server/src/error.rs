@@ -89,7 +89,7 @@ fn status(code: &str) -> StatusCode {
         code::FORBIDDEN => StatusCode::FORBIDDEN,
         code::UNKNOWN_MODEL | NO_RECORD | NO_STREAM | BEYOND_HEAD => StatusCode::NOT_FOUND,
         GONE => StatusCode::GONE,
-        code::GAP | code::OVERLAP | code::TOO_OLD => StatusCode::CONFLICT,
+        code::GAP | code::OVERLAP | code::TOO_OLD | code::OTHER_SUBJECT => StatusCode::CONFLICT,
         code::TOO_LARGE | code::BATCH_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
         code::NOT_PLAIN | code::TOO_DEEP | TOO_FAR => StatusCode::UNPROCESSABLE_ENTITY,
         code::BUSY | code::RATE => StatusCode::TOO_MANY_REQUESTS,

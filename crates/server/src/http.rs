@@ -79,7 +79,7 @@ async fn actions(
     body: Bytes,
 ) -> Result<Response, HttpError> {
     let stream = caller.writes(&server, &stream).await?;
-    let submission = submission(&body)?;
+    let submission = Submission { subject: caller.subject(), ..submission(&body)? };
     let (now, actions) = (random::now(), submission.entries.len() as u64);
     match server.addresses().wait(address, now) {
         0 => server.addresses().take(address, now, actions),
@@ -125,7 +125,7 @@ fn submission(body: &[u8]) -> Result<Submission, HttpError> {
     let client = random::client_id(random::now());
     let entries = actions.iter().map(|action| thin::submitted(action.get(), &client));
     let entries = entries.collect::<Result<_, _>>()?;
-    Ok(Submission { entries, then: None, whole: true })
+    Ok(Submission { entries, whole: true, ..Submission::default() })
 }
 
 async fn records(

@@ -18,7 +18,7 @@ use twinstore_protocol::{ClientId, Seq, StreamId, code};
 use crate::auth::Rights;
 use crate::limits::Limits;
 use crate::model::Models;
-use crate::stream::ask::{Answer, Ask, SessionId};
+use crate::stream::ask::{Answer, Ask, Join, SessionId, Submission};
 use crate::stream::commit::{Commit, Text};
 
 pub use frame::{error_frame, outcome_frames, refused_frame};
@@ -89,6 +89,8 @@ pub struct Session {
     outputs: VecDeque<Output>,
     closed: bool,
     guarded: bool,
+    /// Whom the token names.
+    subject: Option<Arc<str>>,
     /// An `auth` frame waits for its answer.
     renewing: bool,
 }
@@ -144,7 +146,7 @@ impl Session {
 
     fn new(speaks: Speaks) -> Self {
         let outputs = VecDeque::new();
-        Self { speaks, outputs, closed: false, guarded: false, renewing: false }
+        Self { speaks, outputs, closed: false, guarded: false, subject: None, renewing: false }
     }
 
     /// The same, where each stream must be asked for. By the token that came with the socket, if
@@ -152,6 +154,7 @@ impl Session {
     #[must_use]
     pub fn guarded(mut self, caller: Identity) -> Self {
         self.guarded = true;
+        self.subject = caller.subject.as_deref().map(Arc::from);
         if let Speaks::Twin(twin) = &mut self.speaks {
             twin.guard(caller);
         }
@@ -192,6 +195,7 @@ impl Session {
         let renewed = matches!(door, Door::Identified(_)) && std::mem::take(&mut self.renewing);
         match door {
             Door::Identified(Ok(identity)) => {
+                self.subject = identity.subject.as_deref().map(Arc::from);
                 if renewed {
                     outputs.push_back(gate::authenticated(&identity));
                 }
@@ -222,7 +226,15 @@ impl Session {
     /// The next order, oldest first.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let mut output = self.outputs.pop_front()?;
+        if let Output::Ask(
+            _,
+            Ask::Join(Join { subject, .. }) | Ask::Submit(Submission { subject, .. }),
+        ) = &mut output
+        {
+            subject.clone_from(&self.subject);
+        }
+        Some(output)
     }
 
     /// Whether a peer that says nothing is taken for dead: twins ping, thin clients need not.

@@ -250,6 +250,49 @@ async fn who_may_only_read_writes_nothing() {
 }
 
 #[tokio::test]
+async fn nobody_else_uses_a_client_of_anns() {
+    let server = guarded().await;
+    let by_sub = |sub: &str| token(json!({ "sub": sub, "streams": [STREAM] }));
+    let mut twins = Vec::new();
+    for sub in ["ann", "bob"] {
+        let mut twin = server.twin().await;
+        twin.send(hello_by(&by_sub(sub), STREAM)).await;
+        twin.expect("welcome").await;
+        twins.push(twin);
+    }
+    let [anns, bobs] = twins.as_mut_slice() else { panic!("two") };
+    anns.send(push(STREAM, &[entry("c", 1, &create("1"))])).await;
+    anns.expect("events").await;
+    bobs.expect("events").await;
+    // Neither by numbers that she has not used yet, nor to learn what became of those that she has.
+    for n in [2, 1, 9] {
+        bobs.send(push(STREAM, &[entry("c", n, &create("2"))])).await;
+        let refused = bobs.expect("refused").await;
+        assert_eq!((&refused["code"], &refused["last"]), (&json!("other-subject"), &json!(0)));
+    }
+    anns.send(push(STREAM, &[entry("c", 2, &create("2"))])).await;
+    assert_eq!(anns.expect("events").await["events"][0]["seq"], 2);
+    // A thin client's, and a request's, are as much its own.
+    let mut thin =
+        connect(&server, &format!("?stream={STREAM}&access_token={}", by_sub("ann")), &[]).await;
+    thin.send(create("3")).await;
+    thin.json().await;
+    let path = "/streams/orders%2Facme/actions";
+    let posted = by(&server, &by_sub("ann"), "POST", path, &create("4").to_string()).await;
+    assert_eq!(posted.0, 200);
+    anns.expect("events").await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let events = bobs.expect("events").await;
+        clients.push(events["events"][0]["client"].as_str().expect("a client").to_owned());
+    }
+    for client in clients {
+        bobs.send(push(STREAM, &[entry(&client, 3, &create("5"))])).await;
+        assert_eq!(bobs.expect("refused").await["code"], "other-subject", "{client}");
+    }
+}
+
+#[tokio::test]
 async fn analysis_is_a_right_of_its_own() {
     let server = guarded().await;
     let writer = token(json!({ "streams": ["*"] }));

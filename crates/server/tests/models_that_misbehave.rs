@@ -129,7 +129,14 @@ fn events_only(log: &dyn Log) -> Arc<MemoryLog> {
     let page = Page { events: 100, bytes: usize::MAX };
     let events = log.read(&stream, Seq(0), page).expect("it reads");
     let copy = Arc::new(MemoryLog::new());
-    let append = Append { stream, log: head.log, after: Seq(0), events, records: Vec::new() };
+    let append = Append {
+        stream,
+        log: head.log,
+        after: Seq(0),
+        events,
+        records: Vec::new(),
+        bound: Vec::new(),
+    };
     conformance::append(&*copy, append).expect("it is written");
     copy
 }

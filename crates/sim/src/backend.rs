@@ -378,7 +378,7 @@ impl Backend {
         };
         let events = vec![StoredEvent::new(&previous, parts, None)];
         let (stream, log, after) = (append.stream.clone(), append.log.clone(), append.after);
-        let rival = Append { stream, log, after, events, records: Vec::new() };
+        let rival = Append { stream, log, after, events, records: Vec::new(), bound: Vec::new() };
         self.write(env, rival).expect("the head is where the server's append would begin");
     }
 

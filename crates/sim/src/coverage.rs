@@ -108,6 +108,7 @@ counts! {
         HeldTooDeep "held: too deep",
         HeldNotPlain "held: not plain",
         HeldTooOld "held: too old",
+        HeldOtherSubject "held: other subject",
         HeldSkipped "held: skipped",
         HeldSchema "held: schema",
         Reset "reset told",

@@ -151,6 +151,11 @@ impl Log for FaultyLog {
         self.inner.last_n(stream, client)
     }
 
+    fn subject(&self, stream: &StreamId, client: &ClientId) -> Result<Option<Arc<str>>, ReadError> {
+        self.may_fail("a subject")?;
+        self.inner.subject(stream, client)
+    }
+
     fn rejections(
         &self,
         stream: &StreamId,

@@ -565,6 +565,7 @@ impl Tab {
                     HeldReason::TooDeep => Count::HeldTooDeep,
                     HeldReason::NotPlain => Count::HeldNotPlain,
                     HeldReason::TooOld => Count::HeldTooOld,
+                    HeldReason::OtherSubject => Count::HeldOtherSubject,
                     HeldReason::Skipped => Count::HeldSkipped,
                     HeldReason::Schema => Count::HeldSchema,
                 });

@@ -55,6 +55,7 @@ const HELD: Record<HeldReason, string> = {
   'too-deep': 'Nested too deeply for the server',
   'not-plain': 'The server cannot read this',
   'too-old': 'So old that the server no longer knows whether it has this',
+  'other-subject': 'Another login began this',
   skipped: 'The server went on without this',
   schema: 'Another version of this app made this',
 }

@@ -41,7 +41,8 @@ impl Sender {
             .map(|number| (format!("order-{size}-{number}"), Some(text.clone())))
             .collect();
         let (stream, log) = (self.stream.clone(), LogId("Vq3nX0b1TzK9".to_owned()));
-        append(&self.log, Append { stream, log, after, events, records }).unwrap();
+        append(&self.log, Append { stream, log, after, events, records, bound: Vec::new() })
+            .unwrap();
         self.log.meter().write_units() - before
     }
 

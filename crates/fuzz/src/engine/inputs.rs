@@ -91,8 +91,18 @@ fn verdict(page: &mut Page, chance: &mut Chance<'_>) -> Verdict {
 }
 
 fn refusal(chance: &mut Chance<'_>) -> Refusal {
-    let names =
-        ["gap", "overlap", "too-large", "too-deep", "not-plain", "too-old", "reset", "busy", "?"];
+    let names = [
+        "gap",
+        "overlap",
+        "too-large",
+        "too-deep",
+        "not-plain",
+        "too-old",
+        "other-subject",
+        "reset",
+        "busy",
+        "?",
+    ];
     Refusal::of(names[chance.roll(names.len())])
 }
 

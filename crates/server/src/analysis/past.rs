@@ -173,7 +173,14 @@ mod tests {
         };
         let events = (1..=events).map(event).collect();
         let (log_id, records) = (LogId("l".to_owned()), Vec::new());
-        let append = Append { stream: stream.clone(), log: log_id, after: Seq(0), events, records };
+        let append = Append {
+            stream: stream.clone(),
+            log: log_id,
+            after: Seq(0),
+            events,
+            records,
+            bound: Vec::new(),
+        };
         conformance::append(&log, append).unwrap();
         (Arc::new(log), stream)
     }

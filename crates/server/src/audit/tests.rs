@@ -43,7 +43,14 @@ impl Log4 {
         }
         let records = (1..=4).map(|id| (id.to_string(), Some(format!(r#"{{"id":"{id}"}}"#))));
         let (log_id, records) = (LogId("l".to_owned()), records.collect());
-        let append = Append { stream: stream.clone(), log: log_id, after: Seq(0), events, records };
+        let append = Append {
+            stream: stream.clone(),
+            log: log_id,
+            after: Seq(0),
+            events,
+            records,
+            bound: Vec::new(),
+        };
         conformance::append(&log, append).unwrap();
         Self { log, stream }
     }
@@ -135,6 +142,7 @@ fn numbers_are_settled_once_and_in_order() {
             after: Seq(0),
             events,
             records,
+            bound: Vec::new(),
         };
         conformance::append(&log, append).unwrap();
         Log4 { log, stream }

@@ -61,6 +61,11 @@ impl Caller {
         Self(grant)
     }
 
+    /// Whom its token names.
+    pub(super) fn subject(&self) -> Option<Arc<str>> {
+        self.0.subject().cloned()
+    }
+
     /// The stream, which it may read.
     pub(super) async fn reads(&self, server: &Server, name: &str) -> Result<StreamId, HttpError> {
         let stream = parsed(name)?;

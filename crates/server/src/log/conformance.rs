@@ -3,6 +3,7 @@
 //! A new backend is done when it passes. Public, so that backends elsewhere can run it.
 #![expect(clippy::unwrap_used, reason = "a suite of tests: what fails is its finding")]
 
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, Seq, StreamId};
@@ -25,6 +26,7 @@ pub fn check(new: &dyn Fn() -> Box<dyn Log>) {
     streams_do_not_meet(&*new());
     streams_are_listed(&*new());
     clients_and_verdicts(&*new());
+    clients_are_bound_once(&*new());
     records_follow_the_log(&*new());
     snapshots_are_found_by_place(&*new());
     what_events_make_is_replaced(&*new());
@@ -84,7 +86,14 @@ impl Sample {
     pub fn append_after(&self, after: u64, count: u64) -> Append {
         let events = (after + 1..=after + count).map(|seq| self.event(seq)).collect();
         let stream = self.stream.clone();
-        Append { stream, log: self.log.clone(), after: Seq(after), events, records: Vec::new() }
+        Append {
+            stream,
+            log: self.log.clone(),
+            after: Seq(after),
+            events,
+            records: Vec::new(),
+            bound: Vec::new(),
+        }
     }
 
     fn event(&self, seq: u64) -> StoredEvent {
@@ -210,6 +219,50 @@ fn clients_and_verdicts(log: &dyn Log) {
     assert_eq!(rows(0, 9), [3, 6]);
     assert_eq!(rows(7, 9), [6]);
     assert_eq!(rows(0, 1), [6]);
+}
+
+/// A binding comes with its append or not at all, and outlives the client's events, but not the client.
+fn clients_are_bound_once(log: &dyn Log) {
+    let (one, two) = (Sample::new("m/x"), Sample::new("m/y"));
+    let (stream, client) = (&one.stream, &one.client);
+    let ann: Arc<str> = "ann \0 \u{fdd0} ü".into();
+    let bound = |append| Append { bound: vec![(client.clone(), Arc::clone(&ann))], ..append };
+    assert_eq!(log.subject(stream, client).unwrap(), None);
+    append(log, bound(one.append_after(7, 1))).unwrap_err();
+    assert_eq!(log.subject(stream, client).unwrap(), None);
+    append(log, one.append(2)).unwrap();
+    assert_eq!(log.subject(stream, client).unwrap(), None);
+    append(log, bound(one.append_after(2, 1))).unwrap();
+    append(log, one.append_after(3, 2)).unwrap();
+    append(log, two.append(1)).unwrap();
+    assert_eq!(log.subject(stream, client).unwrap(), Some(Arc::clone(&ann)));
+    assert_eq!(log.last_n(stream, client).unwrap(), N(10));
+    assert_eq!(log.subject(stream, &ClientId("20261123-b".to_owned())).unwrap(), None);
+    assert_eq!(log.subject(&two.stream, client).unwrap(), None);
+    let head = log.head(stream).unwrap().unwrap();
+    let base = Snapshot { seq: Seq(5), model: "h".to_owned(), state: "{}".to_owned() };
+    let derived = Derived {
+        head,
+        records: Vec::new(),
+        clients: vec![(client.clone(), N(10))],
+        snapshots: vec![base.clone()],
+    };
+    log.replace_derived(stream, derived).unwrap();
+    assert_eq!(log.subject(stream, client).unwrap(), Some(Arc::clone(&ann)));
+    if !log.compacts() {
+        return;
+    }
+    let to = |seq, clients_since| Compaction {
+        head: log.head(stream).unwrap().unwrap(),
+        base: Snapshot { seq: Seq(seq), ..base.clone() },
+        forget: Vec::new(),
+        clients_since,
+    };
+    log.compact(stream, to(4, 0)).unwrap();
+    assert_eq!(log.subject(stream, client).unwrap(), Some(ann));
+    log.compact(stream, to(5, 1_900_000_000_000)).unwrap(); // in 2030
+    assert_eq!(log.last_n(stream, client).unwrap(), N(0));
+    assert_eq!(log.subject(stream, client).unwrap(), None);
 }
 
 fn records_follow_the_log(log: &dyn Log) {
@@ -404,7 +457,14 @@ fn rejected(stream: &StreamId, events: &[(&ClientId, u64)]) -> Append {
     };
     let events = (1..).zip(events).map(event).collect();
     let log = LogId("log".to_owned());
-    Append { stream: stream.clone(), log, after: Seq(0), events, records: Vec::new() }
+    Append {
+        stream: stream.clone(),
+        log,
+        after: Seq(0),
+        events,
+        records: Vec::new(),
+        bound: Vec::new(),
+    }
 }
 
 fn models_are_kept(log: &dyn Log) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
 
@@ -35,6 +35,7 @@ struct Stream {
     events: Vec<StoredEvent>,
     /// Places of events, by client and number.
     by_client: BTreeMap<(ClientId, N), Seq>,
+    subjects: BTreeMap<ClientId, Arc<str>>,
     /// What is known of numbers whose events are gone.
     gone: Gone,
     records: BTreeMap<String, String>,
@@ -98,6 +99,7 @@ impl Stream {
             assert!(before.is_none(), "I5: a number is used once");
             self.events.push(event);
         }
+        self.subjects.extend(append.bound);
         for (key, record) in append.records {
             match record {
                 Some(record) => self.records.insert(key, record),
@@ -149,7 +151,7 @@ impl Stream {
 
     /// Forgets clients of before that moment that have no event left.
     fn forget_clients(&mut self, since: u64) {
-        let Self { by_client, gone, .. } = self;
+        let Self { by_client, gone, subjects, .. } = self;
         let day = Day::of(since);
         let of_client = |client: &ClientId| (client.clone(), N(0))..=(client.clone(), N(u64::MAX));
         gone.last.retain(|client, (_, at)| {
@@ -158,6 +160,9 @@ impl Stream {
                 || by_client.range(of_client(client)).next().is_some()
         });
         gone.rejections.retain(|(client, _), _| gone.last.contains_key(client));
+        subjects.retain(|client, _| {
+            gone.last.contains_key(client) || by_client.range(of_client(client)).next().is_some()
+        });
         gone.clients_since = gone.clients_since.max(day);
     }
 
@@ -241,6 +246,10 @@ impl Log for MemoryLog {
             let last = s.of_client(client, N(0)).next_back().map(|event| event.n);
             last.or_else(|| s.gone.last.get(client).map(|(last, _)| *last)).unwrap_or_default()
         }))
+    }
+
+    fn subject(&self, stream: &StreamId, client: &ClientId) -> Result<Option<Arc<str>>, ReadError> {
+        Ok(self.in_stream(stream, |s| s.subjects.get(client).cloned()))
     }
 
     fn rejections(

@@ -9,6 +9,7 @@ mod memory;
 mod sqlite;
 
 use std::fmt;
+use std::sync::Arc;
 
 use twinstore_protocol::{Chain, ClientId, LogId, N, Rejection, RejectionRow, Seq, StreamId};
 
@@ -42,6 +43,8 @@ pub struct Append {
     pub events: Vec<StoredEvent>,
     /// The records that the batch changed; `None`: deleted.
     pub records: Vec<(String, Option<String>)>,
+    /// Clients that are bound to a subject from here on. Each has an event in it.
+    pub bound: Vec<(ClientId, Arc<str>)>,
 }
 
 impl Append {
@@ -264,6 +267,12 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`ReadError`].
     fn last_n(&self, stream: &StreamId, client: &ClientId) -> Result<N, ReadError>;
+
+    /// The subject to which a client is bound; it outlives the client's events and is forgotten with it.
+    ///
+    /// # Errors
+    /// As the backend's.
+    fn subject(&self, stream: &StreamId, client: &ClientId) -> Result<Option<Arc<str>>, ReadError>;
 
     /// A client's rejections at or after `from`: the last `limit` of them, in order.
     ///

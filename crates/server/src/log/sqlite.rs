@@ -9,7 +9,7 @@ mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, named_params, params};
@@ -258,6 +258,15 @@ impl Log for SqliteLog {
         })
     }
 
+    fn subject(&self, stream: &StreamId, client: &ClientId) -> Result<Option<Arc<str>>, ReadError> {
+        self.read_with("a client's subject", |c| {
+            let sql = "SELECT subject FROM twin_subjects WHERE stream = ?1 AND client = ?2";
+            let mut statement = c.prepare_cached(sql)?;
+            let keys = params![stream.as_str(), client.as_str()];
+            statement.query_row(keys, |row| row.get::<_, String>(0).map(Arc::from)).optional()
+        })
+    }
+
     fn rejections(
         &self,
         stream: &StreamId,
@@ -420,6 +429,9 @@ CREATE TABLE IF NOT EXISTS twin_streams (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS twin_clients (
   stream TEXT NOT NULL, client TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (stream, client)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS twin_subjects (
+  stream TEXT NOT NULL, client TEXT NOT NULL, subject TEXT NOT NULL, PRIMARY KEY (stream, client)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS twin_snapshots (
   stream TEXT NOT NULL, seq INTEGER NOT NULL, model TEXT NOT NULL, state TEXT NOT NULL,

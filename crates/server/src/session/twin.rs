@@ -459,7 +459,7 @@ impl Stream {
     fn join(&mut self, cursor: Option<Cursor>, clients: Vec<ClientFrom>, empty_too: bool) -> Ask {
         self.live = false;
         self.name(clients.iter().map(|row| &row.client));
-        Ask::Join(Join { cursor, clients, empty_too })
+        Ask::Join(Join { cursor, clients, empty_too, subject: None })
     }
 
     fn name<'a>(&mut self, clients: impl Iterator<Item = &'a ClientId>) {

@@ -66,6 +66,8 @@ pub struct Join {
     pub clients: Vec<ClientFrom>,
     /// Whether a state is wanted where there is neither cursor nor event.
     pub empty_too: bool,
+    /// As in [`Submission::subject`].
+    pub subject: Option<Arc<str>>,
 }
 
 /// Entries to be decided in order.
@@ -77,6 +79,9 @@ pub struct Submission {
     pub then: Option<Refused>,
     /// All or nothing: where one entry would be refused none is taken.
     pub whole: bool,
+    /// Whom the caller's token names; none where no tokens are asked for. Clients without a subject are bound to
+    /// it; entries of those that have another are refused.
+    pub subject: Option<Arc<str>>,
 }
 
 /// One entry.

@@ -172,6 +172,7 @@ pub(super) struct Batch {
     records: BTreeMap<String, Option<String>>,
     /// Whose events: a log may take only so many in one append.
     clients: BTreeSet<ClientId>,
+    bound: Vec<(ClientId, Arc<str>)>,
     bytes: usize,
 }
 
@@ -183,6 +184,7 @@ impl Batch {
             events: Vec::new(),
             records: BTreeMap::new(),
             clients: BTreeSet::new(),
+            bound: Vec::new(),
             bytes: 0,
         }
     }
@@ -211,6 +213,7 @@ impl Batch {
             after: self.after,
             events: self.events.iter().map(|decided| decided.event.clone()).collect(),
             records: records.into_iter().collect(),
+            bound: self.bound,
         };
         let mut commit = Commit::new(stream.clone(), log, self.after, self.events);
         commit.check = check;
@@ -228,6 +231,7 @@ impl Batch {
         fresh: bool,
     ) -> Result<Took, Broken> {
         let (by, known_only) = (queued.command.by, queued.known_only);
+        let caller = queued.submission().subject.clone();
         if queued.next == 0 && queued.submission().whole && !known_only {
             let refused = first_refusal(config, replica, queued.submission())?;
             if refused.is_some() && !fresh {
@@ -242,8 +246,8 @@ impl Batch {
             }
         }
         while let Some(entry) = next_entry(queued) {
-            let known = replica.known(config, &entry.client)?;
-            let last = known.last;
+            let known = replica.known(config, &entry.client, caller.as_ref())?;
+            let last = known.told();
             let place = match place(entry.number, known) {
                 Place::Take(..) if known_only => Place::Refuse(not_stored()),
                 place => place,
@@ -267,6 +271,11 @@ impl Batch {
                     let (client, schema) = (&entry.client, entry.schema);
                     let taken = Taken { client, n, from, action: &action, schema, by };
                     let seq = self.decide(config, replica, &taken, now)?;
+                    if let Some(caller) = &caller
+                        && replica.bind(config, client, caller)?
+                    {
+                        self.bound.push((client.clone(), Arc::clone(caller)));
+                    }
                     queued.outcomes.push(Progress::Decided(seq));
                     // Whatever comes of the append, this entry has this number from here on.
                     let next = queued.next;
@@ -280,7 +289,7 @@ impl Batch {
             if !fresh {
                 return Ok(Took::Doubt);
             }
-            let last = replica.last_n(config, &then.client)?;
+            let last = replica.known(config, &then.client, caller.as_ref())?.told();
             queued.refused = Some(Refused { last, ..then });
         }
         Ok(Took::All)
@@ -427,10 +436,10 @@ fn first_refusal(
     let mut lasts: BTreeMap<&ClientId, N> = BTreeMap::new();
     for entry in &submission.entries {
         let known = match lasts.get(&entry.client) {
-            Some(last) => Known { last: *last, maybe_forgotten: false },
-            None => replica.known(config, &entry.client)?,
+            Some(last) => Known { last: *last, maybe_forgotten: false, is_others: false },
+            None => replica.known(config, &entry.client, submission.subject.as_ref())?,
         };
-        let last = known.last;
+        let last = known.told();
         match place(entry.number, known) {
             Place::Known(_) => {}
             Place::Take(n, _) => {

@@ -13,6 +13,15 @@ pub(super) struct Known {
     pub(super) last: N,
     /// It is not known, and of so early a day that it may have been forgotten.
     pub(super) maybe_forgotten: bool,
+    /// It is bound to another subject than the caller's.
+    pub(super) is_others: bool,
+}
+
+impl Known {
+    /// The last number as the caller is told it: of another's client nothing is known.
+    pub(super) fn told(&self) -> N {
+        if self.is_others { N(0) } else { self.last }
+    }
 }
 
 /// What becomes of an entry.
@@ -23,7 +32,11 @@ pub(super) enum Place {
     Refuse(Refusal),
 }
 
-pub(super) fn place(number: Number, Known { last, maybe_forgotten }: Known) -> Place {
+pub(super) fn place(number: Number, known: Known) -> Place {
+    let Known { last, maybe_forgotten, is_others } = known;
+    if is_others {
+        return Place::Refuse(other_subject());
+    }
     let (n, from) = match number {
         Number::Next => return Place::Take(last.next(), None),
         Number::Given { n, from } => (n, from),
@@ -40,6 +53,12 @@ pub(super) fn place(number: Number, Known { last, maybe_forgotten }: Known) -> P
     } else {
         Place::Refuse(overlap(last, first))
     }
+}
+
+/// Taken, it would use up another's numbers; answered, it would tell another's verdicts.
+fn other_subject() -> Refusal {
+    let reason = "its client is bound to another subject than the token names";
+    Refusal { code: code::OTHER_SUBJECT, reason: reason.to_owned() }
 }
 
 /// Taken, it might count twice.

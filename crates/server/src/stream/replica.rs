@@ -31,6 +31,8 @@ pub(super) struct Replica {
     pub(super) reducer: Box<dyn Reducer>,
     /// Last numbers of clients that were asked for; the log knows the others.
     pub(super) clients: BTreeMap<ClientId, N>,
+    /// Subjects of clients that were asked for, with those of the batch under way.
+    subjects: BTreeMap<ClientId, Option<Arc<str>>>,
     since_snapshot: u64,
     /// No event of this model's schema is there yet. Until there is one the stream may go back to the older model.
     migrated: bool,
@@ -82,6 +84,7 @@ impl Replica {
             log: head.map(|head| head.log),
             reducer,
             clients: BTreeMap::new(),
+            subjects: BTreeMap::new(),
             since_snapshot,
             migrated: taken_over.is_some_and(|over| over.migrated),
             overdue,
@@ -154,12 +157,11 @@ impl Replica {
             changes.resize(events.len() - 1, Vec::new());
             changes.push(self.leap(config, &events)?);
         }
-        if self.clients.len() > config.limits.clients_cached {
-            self.clients.clear();
-        }
+        self.limit_clients(config.limits.clients_cached);
         let decided = events.into_iter().zip(changes).map(|(event, changes)| {
             (self.seq, self.chain) = (event.seq, event.chain.clone());
             self.clients.insert(event.client.clone(), event.n);
+            self.subjects.remove(&event.client);
             Decided::new(event, SessionId::ELSEWHERE, &changes)
         });
         Ok(decided.collect())
@@ -184,8 +186,14 @@ impl Replica {
         self.log = Some(head.log);
         self.since_snapshot += events as u64;
         self.migrated = false;
-        if self.clients.len() > clients_cached {
+        self.limit_clients(clients_cached);
+    }
+
+    /// What is known of clients is read again where it has become too much.
+    fn limit_clients(&mut self, most: usize) {
+        if self.clients.len().max(self.subjects.len()) > most {
             self.clients.clear();
+            self.subjects.clear();
         }
     }
 
@@ -214,16 +222,54 @@ impl Replica {
         Ok(last)
     }
 
-    /// What is known of a client.
-    pub(super) fn known(&mut self, config: &Config, client: &ClientId) -> Result<Known, ReadError> {
+    /// What is known of a client that a caller names.
+    pub(super) fn known(
+        &mut self,
+        config: &Config,
+        client: &ClientId,
+        caller: Option<&Arc<str>>,
+    ) -> Result<Known, ReadError> {
         let last = self.last_n(config, client)?;
         let maybe_forgotten = last == N(0) && self.clients_since.forgets(client);
-        Ok(Known { last, maybe_forgotten })
+        let subject = match caller {
+            Some(_) => self.subject(config, client)?,
+            None => None,
+        };
+        let is_others = subject.is_some_and(|subject| caller != Some(&subject));
+        Ok(Known { last, maybe_forgotten, is_others })
+    }
+
+    /// The subject to which a client is bound, or will be by the batch under way.
+    fn subject(
+        &mut self,
+        config: &Config,
+        client: &ClientId,
+    ) -> Result<Option<Arc<str>>, ReadError> {
+        if let Some(known) = self.subjects.get(client) {
+            return Ok(known.clone());
+        }
+        let subject = config.log.subject(&config.stream, client)?;
+        self.subjects.insert(client.clone(), subject.clone());
+        Ok(subject)
+    }
+
+    /// Binds a client that is the caller's. True: it was bound to nobody.
+    pub(super) fn bind(
+        &mut self,
+        config: &Config,
+        client: &ClientId,
+        caller: &Arc<str>,
+    ) -> Result<bool, ReadError> {
+        let is_new = self.subject(config, client)?.is_none();
+        if is_new {
+            self.subjects.insert(client.clone(), Some(Arc::clone(caller)));
+        }
+        Ok(is_new)
     }
 
     pub(super) fn join(&mut self, config: &Config, join: &Join) -> Result<Joined, Broken> {
         self.compared = true;
-        let rows = self.rows(config, &join.clients)?;
+        let rows = self.rows(config, &join.clients, join.subject.as_ref())?;
         let held = match &join.cursor {
             Some(cursor) => self.holds(config, cursor)?,
             None => self.seq == Seq(0) && !join.empty_too,
@@ -261,11 +307,17 @@ impl Replica {
         Ok(chain.as_ref() == Some(&cursor.chain))
     }
 
-    fn rows(&mut self, config: &Config, clients: &[ClientFrom]) -> Result<Vec<ClientRow>, Broken> {
+    fn rows(
+        &mut self,
+        config: &Config,
+        clients: &[ClientFrom],
+        caller: Option<&Arc<str>>,
+    ) -> Result<Vec<ClientRow>, Broken> {
         let mut row = |asked: &ClientFrom| -> Result<Option<ClientRow>, Broken> {
-            let Known { last, maybe_forgotten } = self.known(config, &asked.client)?;
-            // A row would say that it never had a verdict.
-            if maybe_forgotten {
+            let known = self.known(config, &asked.client, caller)?;
+            let Known { last, maybe_forgotten, is_others } = known;
+            // A row would say that it never had a verdict, or tell another's.
+            if maybe_forgotten || is_others {
                 return Ok(None);
             }
             let rejections = config.log.rejections(

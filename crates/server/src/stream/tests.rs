@@ -61,8 +61,18 @@ impl World {
 
     fn submit(&mut self, to: &'static str, entries: &str, whole: bool) -> &mut Self {
         let entries = entries.split(", ").map(entry).collect();
-        let submission = Submission { entries, then: None, whole };
+        let submission = Submission { entries, whole, ..Submission::default() };
         self.ask(to, Ask::Submit(submission))
+    }
+
+    /// By somebody with a token that names it.
+    fn push_as(&mut self, subject: &'static str, entries: &str) -> &mut Self {
+        let entries = entries.split(", ").map(entry).collect();
+        let subject_too = Some(subject.into());
+        self.ask(
+            subject,
+            Ask::Submit(Submission { entries, subject: subject_too, ..Submission::default() }),
+        )
     }
 
     fn ask(&mut self, to: &'static str, ask: Ask) -> &mut Self {
@@ -328,7 +338,7 @@ fn an_old_client_is_refused_once_it_may_have_been_forgotten() {
     world.push("a", "20250101-a:1 add, 20250101-b:1 invalid, 20250101-c:1 add").written();
     let join = |client: &str| {
         let clients = vec![ClientFrom { client: ClientId(client.to_owned()), from: N(1) }];
-        Ask::Join(Join { cursor: None, clients, empty_too: false })
+        Ask::Join(Join { cursor: None, clients, empty_too: false, subject: None })
     };
     // Nobody was forgotten yet: one that comes late is taken.
     world.push("a", "20250101-d:1 add").written();
@@ -440,7 +450,8 @@ fn a_stream_that_cannot_be_folded_halts_and_never_skips() {
 #[test]
 fn cursors() {
     let mut world = World::new();
-    let join = |cursor| Ask::Join(Join { cursor, clients: Vec::new(), empty_too: false });
+    let join =
+        |cursor| Ask::Join(Join { cursor, clients: Vec::new(), empty_too: false, subject: None });
     world.ask("a", join(None)).expect(&["subscribe a", "a <- head 0 reset false 0 events"]);
     world.push("a", "c:1 add, c:2 add").written().said.clear();
     world.ask("a", join(None)).expect(&["subscribe a", "a <- head 2 reset false state 2"]);
@@ -468,7 +479,10 @@ fn commits_carry_checksums_once_a_twin_has_joined() {
     let mut world = World::new();
     world.push("a", "c:1 add").written();
     assert_eq!(world.checks, [None], "nobody has a state to compare");
-    world.ask("b", Ask::Join(Join { cursor: None, clients: Vec::new(), empty_too: false }));
+    world.ask(
+        "b",
+        Ask::Join(Join { cursor: None, clients: Vec::new(), empty_too: false, subject: None }),
+    );
     world.push("a", "c:2 add, c:3 add").written();
     world.push("a", "c:4 throw").written();
     assert_eq!(world.checks, [None, Some(sum(3)), Some(sum(3))]);
@@ -489,3 +503,54 @@ fn what_is_caught_up_ends_with_a_checksum() {
 }
 
 const ALL: crate::log::Page = crate::log::Page { events: 9, bytes: usize::MAX };
+
+#[test]
+fn a_client_is_its_first_subject_s() {
+    let mut world = World::new();
+    world.push_as("ann", "a:1 add, b:1 invalid").expect(&["append 2"]);
+    // What is not durable yet binds as well.
+    world.push_as("bob", "a:2 add").expect(&[]);
+    world.written().expect(&[
+        "publish 1=a:1 ok, 2=b:1 invalid",
+        "ann <- new 1, new 2",
+        "bob <- other-subject last 0",
+    ]);
+    // Neither its next number nor what became of its earlier ones, whatever else comes with it.
+    world.push_as("bob", "b:1 invalid").expect(&["bob <- other-subject last 0"]);
+    world.push_as("bob", "c:1 add, a:2 add, c:2 add").written();
+    world.expect(&["append 1", "publish 3=c:1 ok", "bob <- new 3, other-subject last 0"]);
+    assert_eq!(world.rows(join_as("bob")), "c 1, d 0");
+    assert_eq!(world.rows(join_as("ann")), "a 1, b 1, d 0");
+    // One that came before there were tokens is the first one's who goes on with it.
+    world.push("x", "d:1 add").written();
+    world.push_as("bob", "d:2 add").written();
+    world.said.clear();
+    world.push_as("ann", "d:3 add").expect(&["ann <- other-subject last 0"]);
+    // Where no tokens are asked for, nobody is anybody.
+    world.push("x", "a:2 add").written();
+    world.expect(&["append 1", "publish 6=a:2 ok", "x <- new 6"]);
+
+    // It is the log that knows, not the worker.
+    let mut world = World::on(world.log, 9);
+    world.push_as("bob", "a:3 add").expect(&["bob <- other-subject last 0"]);
+    world.push_as("ann", "a:3 add").written();
+    world.expect(&["append 1", "publish 7=a:3 ok", "ann <- new 7"]);
+}
+
+#[test]
+fn what_was_not_stored_binds_nobody() {
+    let mut world = World::new();
+    world.push_as("ann", "a:1 add").lost(false);
+    world.said.clear();
+    world.push_as("bob", "a:1 add").written();
+    world.expect(&["append 1", "publish 1=a:1 ok", "bob <- new 1"]);
+    world.push_as("ann", "b:1 add").lost(true);
+    world.said.clear();
+    world.push_as("bob", "b:2 add").expect(&["bob <- other-subject last 0"]);
+}
+
+fn join_as(subject: &str) -> Ask {
+    let row = |client: &str| ClientFrom { client: ClientId(client.to_owned()), from: N(1) };
+    let clients = ["a", "b", "c", "d"].map(row).to_vec();
+    Ask::Join(Join { cursor: None, clients, empty_too: false, subject: Some(subject.into()) })
+}

@@ -83,7 +83,7 @@ fn forget_clients(
     let old = old.query_map(params![id, int(since)], |row| row.get(0).map(ClientId))?;
     let old: Vec<_> = old.collect::<Result<_, _>>()?;
     for client in old.iter().filter(|client| day.forgets(client)) {
-        for table in ["twin_clients", "twin_rejections", "twin_gone"] {
+        for table in ["twin_clients", "twin_subjects", "twin_rejections", "twin_gone"] {
             let sql = format!("DELETE FROM {table} WHERE stream = ?1 AND client = ?2");
             transaction.prepare_cached(&sql)?.execute(params![id, client.as_str()])?;
         }

@@ -31,7 +31,7 @@ pub(super) struct Writer {
 }
 
 enum Job {
-    Append(Append, Done),
+    Append(Box<Append>, Done),
     PutSnapshot(StreamId, Snapshot),
     PutModel(StoredModel, Sender<Result<(), BackendError>>),
     ReplaceDerived(StreamId, Box<Derived>, Sender<Result<(), BackendError>>),
@@ -52,7 +52,7 @@ impl Writer {
     }
 
     pub(super) fn append(&self, append: Append, done: Done) {
-        if let Err(Job::Append(_, done)) = self.send(Job::Append(append, done)) {
+        if let Err(Job::Append(_, done)) = self.send(Job::Append(Box::new(append), done)) {
             done(Err(AppendError::Failed(CLOSED.into())));
         }
     }
@@ -143,7 +143,7 @@ impl Thread {
             let mut next = Some(first);
             while let Some(job) = next {
                 match job {
-                    Job::Append(append, done) => group.push((append, done)),
+                    Job::Append(append, done) => group.push((*append, done)),
                     other => {
                         self.commit(std::mem::take(&mut group));
                         self.alone(other);
@@ -159,7 +159,7 @@ impl Thread {
     /// A job that is not part of a group.
     fn alone(&mut self, job: Job) {
         match job {
-            Job::Append(append, done) => self.commit(vec![(append, done)]),
+            Job::Append(append, done) => self.commit(vec![(*append, done)]),
             Job::PutSnapshot(stream, snapshot) => {
                 if let Err(error) = self.put_snapshot(&stream, &snapshot) {
                     tracing::error!(%stream, %error, "a snapshot could not be stored");
@@ -336,6 +336,7 @@ fn write_all(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result<boo
         insert_event(savepoint, &append.stream, event)?;
     }
     write_clients(savepoint, append)?;
+    bind_clients(savepoint, append)?;
     write_records(savepoint, append)?;
     Ok(true)
 }
@@ -401,6 +402,18 @@ fn write_clients(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result
             append.stream.as_str(),
             event.client.as_str(),
             int(event.n.0)
+        ])?;
+    }
+    Ok(())
+}
+
+fn bind_clients(savepoint: &Savepoint<'_>, append: &Append) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO twin_subjects (stream, client, subject) VALUES (?1, ?2, ?3)";
+    for (client, subject) in &append.bound {
+        savepoint.prepare_cached(sql)?.execute(params![
+            append.stream.as_str(),
+            client.as_str(),
+            &**subject
         ])?;
     }
     Ok(())
