@@ -48,7 +48,7 @@ impl Store {
             Err(error) => return Err(failed(error)),
         }
         for (client, known) in &plan.clients {
-            self.clients.keep(&append.stream, client, *known);
+            self.clients.keep(&append.stream, client, known.clone());
         }
         if plan.owes {
             self.put_records(append).await;
@@ -95,9 +95,12 @@ impl Store {
         for event in events {
             if !before.contains_key(&event.client) {
                 let known = self.remembered(stream, &event.client).await?;
-                before.insert(event.client.clone(), known);
+                before.insert(event.client.clone(), known.clone());
                 clients.insert(event.client.clone(), known);
             }
+        }
+        for (client, subject) in &append.bound {
+            clients.entry(client.clone()).or_default().subject = Some(Arc::clone(subject));
         }
         let mut items = Vec::new();
         for events in cut(events) {
@@ -120,7 +123,7 @@ impl Store {
         }
         let table = self.model_table(stream);
         for (client, known) in &clients {
-            items.push(self.client_write(&table, stream, client, before[client], *known)?);
+            items.push(self.client_write(&table, stream, client, &before[client], known)?);
         }
         if append.after == Seq(0) {
             items.push(put(&self.common_table(), key(STREAMS, stream.as_str()))?);
@@ -140,10 +143,15 @@ impl Store {
         table: &str,
         stream: &StreamId,
         client: &ClientId,
-        before: Known,
-        after: Known,
+        before: &Known,
+        after: &Known,
     ) -> Result<TransactWriteItem, CallError> {
-        let change = Expression::update("SET #last = :last, #pack = :pack")
+        let change = match after.subject.as_ref().filter(|_| before.subject.is_none()) {
+            Some(subject) => Expression::update("SET #last = :last, #pack = :pack, #subject = :subject")
+                .with("subject", text(&**subject)),
+            None => Expression::update("SET #last = :last, #pack = :pack"),
+        };
+        let change = change
             .with("last", number(after.last.0))
             .with("pack", number(after.pack.0));
         let change = match before.last {

@@ -1,22 +1,24 @@
 //! What a stream's clients have reached: an item each, and a bounded memory of them.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use twinstore_protocol::{ClientId, N, Seq, StreamId};
 
 use crate::calls::CallError;
-use crate::item::{Item, number_of};
+use crate::item::{Item, number_of, text_of};
 use crate::limits;
 use crate::store::{Store, key};
 
 /// What a client has reached in a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Known {
     /// Its last number.
     pub(crate) last: N,
     /// The pack with its last event; 0: there is none.
     pub(crate) pack: Seq,
+    /// Whom it is bound to.
+    pub(crate) subject: Option<Arc<str>>,
 }
 
 /// A memory of clients. It may be behind: the append that builds on it is guarded.
@@ -39,7 +41,7 @@ impl Clients {
     }
 
     fn get(&self, stream: &StreamId, client: &ClientId) -> Option<Known> {
-        self.lock().get(&(stream.clone(), client.clone())).copied()
+        self.lock().get(&(stream.clone(), client.clone())).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(StreamId, ClientId), Known>> {
@@ -66,11 +68,16 @@ impl Store {
         let found = self.get(&self.model_table(stream), client_key(stream, client)).await?;
         let known = match found {
             None => Known::default(),
-            Some(item) => {
-                Known { last: N(number_of(&item, "last")?), pack: Seq(number_of(&item, "pack")?) }
-            }
+            Some(item) => Known {
+                last: N(number_of(&item, "last")?),
+                pack: Seq(number_of(&item, "pack")?),
+                subject: match item.contains_key("subject") {
+                    true => Some(text_of(&item, "subject")?.into()),
+                    false => None,
+                },
+            },
         };
-        self.clients.keep(stream, client, known);
+        self.clients.keep(stream, client, known.clone());
         Ok(known)
     }
 

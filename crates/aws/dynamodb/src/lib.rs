@@ -217,6 +217,18 @@ impl Log for DynamoLog {
         self.read_with("a client", |s| async move { s.last_n(&stream, &client).await })
     }
 
+    fn subject(
+        &self,
+        stream: &StreamId,
+        client: &ClientId,
+    ) -> Result<Option<Arc<str>>, ReadError> {
+        let (stream, client) = (stream.clone(), client.clone());
+        self.read_with("a client's subject", |s| async move {
+            // Its number was asked for before: what is remembered of it is not older than that.
+            s.remembered(&stream, &client).await.map(|known| known.subject)
+        })
+    }
+
     fn rejections(
         &self,
         stream: &StreamId,
