@@ -35,6 +35,6 @@ fn said(change: &Change) -> Option<Said> {
     if change.event_name != "INSERT" || !change.text("stream")?.starts_with(INBOX) {
         return None;
     }
-    let said = serde_json::from_str(change.text("said")?);
+    let said = serde_json::from_str(&change.whole("said")?);
     said.inspect_err(|error| tracing::error!(%error, "the inbox holds what is no message")).ok()
 }
