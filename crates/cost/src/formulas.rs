@@ -26,7 +26,7 @@ mod around {
     /// A record's item, without its text.
     pub(super) const RECORD: u64 = 90;
     /// A message in the inbox, without its text.
-    pub(super) const INBOX: u64 = 130;
+    pub(super) const INBOX: u64 = 50;
     /// What is remembered of its sender, in its text.
     pub(super) const SENDER: u64 = 270;
     /// What a compressed text says once, for all that is alike in it.
@@ -218,9 +218,14 @@ fn push_bytes(run: &Run, actions: u64) -> u64 {
 }
 
 /// A message in the inbox is a text in a text: each of its quotes takes two bytes, which are about a
-/// sixth of it.
+/// sixth of it. Where it is compressed they come to nothing.
 fn inbox_bytes(assumed: &Assumed, push: u64) -> u64 {
-    around::INBOX + stored(assumed, around::SENDER + push + push / 6)
+    let (said, quotes) = (around::SENDER + push, push / 6);
+    let text = match said + quotes {
+        plain if plain <= limits::PLAIN_BYTES => plain,
+        _ => compressed(assumed, said),
+    };
+    around::INBOX + text
 }
 
 fn events_bytes(run: &Run, actions: u64) -> u64 {
@@ -238,9 +243,13 @@ fn pack_bytes(assumed: &Assumed, text: u64) -> u64 {
 
 /// A text as it is stored: a longer one is compressed.
 fn stored(assumed: &Assumed, bytes: u64) -> u64 {
-    if bytes <= limits::PLAIN_BYTES {
-        return bytes;
+    match bytes {
+        plain if plain <= limits::PLAIN_BYTES => plain,
+        longer => compressed(assumed, longer),
     }
+}
+
+fn compressed(assumed: &Assumed, bytes: u64) -> u64 {
     bytes.min(around::ONCE + whole(assumed.compressed * bytes as f64))
 }
 

@@ -85,7 +85,7 @@ impl Default for Assumed {
             post_ms: 5.0,
             call_cpu_ms: 1.0,
             action_cpu_ms: 0.5,
-            compressed: 0.15,
+            compressed: 0.14,
         }
     }
 }
