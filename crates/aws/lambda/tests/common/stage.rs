@@ -42,7 +42,7 @@ impl Stage {
         Self { world, roles, streams, doomed: None, round: 0 }
     }
 
-    /// How often that role was invoked since one was doomed.
+    /// How often that role was invoked while one was doomed.
     pub(crate) fn invocations(&self, role: Role) -> usize {
         self.roles.iter().find(|(of, ..)| *of == role).unwrap().2
     }
@@ -70,7 +70,7 @@ impl Stage {
     /// Invokes a role; none: it died.
     async fn invoke(&mut self, role: Role, event: Value) -> Option<Value> {
         let (_, function, count) = self.roles.iter_mut().find(|(of, ..)| *of == role).unwrap();
-        *count += 1;
+        *count += usize::from(self.doomed.is_some());
         match &self.doomed {
             Some((death, doomed)) if death.role == role && death.invocation + 1 == *count => {
                 let answer = doomed.handle(event).await;
