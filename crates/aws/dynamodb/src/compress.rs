@@ -1,7 +1,7 @@
 //! Texts as they are stored: as they are where they are short, compressed where they are not.
 //!
 //! Units are counted by the kilobyte, and actions are much alike: a batch of them shrinks to a
-//! sixth. It is zlib, which every language reads.
+//! seventh. It is zlib, which every language reads.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
