@@ -28,7 +28,7 @@ async fn pipeline() {
 /// that some of these stand for all.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_records_follow() {
-    everywhere(COUPLED, 100, 13).await;
+    everywhere(COUPLED, 100, 29).await;
 }
 
 /// Each role in each of its invocations at each of its calls, or at every so many of them.
