@@ -32,9 +32,12 @@ await main(async () => {
   await new Promise(() => {})
 })
 
-const answers = port => fetch(`http://127.0.0.1:${port}`).then(() => true, () => false)
+function answers(port) {
+  return fetch(`http://127.0.0.1:${port}`).then(() => true, () => false)
+}
 
-const whatToTry = (topology, gate, aws) => `
+function whatToTry(topology, gate, aws) {
+  return `
   Twinstore runs as functions (${topology}): ${gate.httpUrl}
 
   Try this:
@@ -47,3 +50,4 @@ const whatToTry = (topology, gate, aws) => `
 
   Ctrl-C stops it. All is in memory, and gone then.
 `
+}
