@@ -1,5 +1,6 @@
 /** `npm test`: sets up what the tests need and runs everything, or the parts that are named: `node scripts/test.mjs e2e`. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { buildFunctions, endToEndOn, onDynamoDbLocal } from './aws/tests.mjs'
 import { build } from './build.mjs'
 import { buildDemo } from './build/demo.mjs'
 import { buildModels } from './build/models.mjs'
@@ -44,8 +45,12 @@ const PARTS = [
   { name: 'server', run: () => buildServer(DEV) },
   { name: 'unit', needs: ['build', 'server'], run: () => unitTests('tests/js', { TWINSTORE_SERVER: serverBinary(DEV) }) },
   { name: 'demo', needs: ['build'], run: buildDemo },
-  { name: 'packaging', needs: ['browser', 'node22', 'build', 'server', 'demo'], run: () => endToEnd('tests/packaging') },
-  { name: 'e2e', needs: ['browser', 'build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
+  { name: 'packaging', needs: ['build', 'server', 'demo'], run: () => endToEnd('tests/packaging') },
+  { name: 'e2e', needs: ['build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
+  { name: 'dynamodb', needs: ['setup'], run: () => onDynamoDbLocal(locked) },
+  { name: 'functions', needs: ['setup'], run: () => buildFunctions(locked) },
+  { name: 'coupled', needs: ['functions', 'build', 'models', 'demo'], run: () => endToEndOn('coupled') },
+  { name: 'pipeline', needs: ['functions', 'build', 'models', 'demo'], run: () => endToEndOn('pipeline') },
 ]
 
 await main(() => {

@@ -25,8 +25,12 @@ mod around {
     pub(super) const STORED: u64 = 160;
     /// A record's item, without its text.
     pub(super) const RECORD: u64 = 90;
-    /// A message in the inbox, without its text: what is remembered of its sender.
-    pub(super) const INBOX: u64 = 400;
+    /// A message in the inbox, without its text.
+    pub(super) const INBOX: u64 = 50;
+    /// What is remembered of its sender, in its text.
+    pub(super) const SENDER: u64 = 270;
+    /// What a compressed text says once, for all that is alike in it.
+    pub(super) const ONCE: u64 = 260;
     /// The item of one who listens.
     pub(super) const LISTENER: u64 = 120;
 }
@@ -41,6 +45,8 @@ mod limits {
     pub(super) const ITEMS: u64 = 100;
     /// Bytes of text in one item.
     pub(super) const ITEM_BYTES: u64 = 340 << 10;
+    /// Bytes of a text up to which it is not compressed.
+    pub(super) const PLAIN_BYTES: u64 = 768;
     /// Events after which the state is stored again.
     pub(super) const SNAPSHOT_EVERY: u64 = 200;
     /// Snapshots that are kept.
@@ -65,7 +71,7 @@ pub(crate) fn counts(run: &Run, topology: Topology, assumed: &Assumed) -> Counts
         Topology::Sqlite => return on_a_machine(run),
     };
     counts.memory_mb = assumed.memory_mb;
-    add(&mut counts, snapshots(run), 1);
+    add(&mut counts, snapshots(run, assumed), 1);
     add(&mut counts, being_there(run, assumed), run.receivers);
     counts
 }
@@ -80,7 +86,7 @@ fn coupled(run: &Run, assumed: &Assumed) -> Counts {
             messages_out: answer + others * messages(events_bytes(run, actions)),
             invocations: 1,
             billed_ms: ms(assumed, actions, run.receivers, 2.0),
-            write_units: append(run, actions, 1),
+            write_units: append(run, assumed, actions, 1),
             // The connection, whether it listens, and the head; and who listens besides.
             read_units: 3 + read(run.receivers * around::LISTENER),
             ..Counts::default()
@@ -102,7 +108,7 @@ fn pipeline(run: &Run, assumed: &Assumed) -> Counts {
         messages_in: messages(push_bytes(run, actions)),
         invocations: 1,
         billed_ms: ms(assumed, 0, 0, 1.0),
-        write_units: written(inbox_bytes(push_bytes(run, actions))),
+        write_units: written(inbox_bytes(assumed, push_bytes(run, actions))),
         // The connection, and whether it listens.
         read_units: 2,
         ..Counts::default()
@@ -112,9 +118,11 @@ fn pipeline(run: &Run, assumed: &Assumed) -> Counts {
         messages_out: run.receivers * messages(events_bytes(run, actions)),
         invocations: 2,
         billed_ms: ms(assumed, actions, 0, 1.0) + ms(assumed, 0, run.receivers, 1.0),
-        write_units: append(run, actions, appended),
+        write_units: append(run, assumed, actions, appended),
         // The head; then the events, and who listens.
-        read_units: 1 + read(pack_bytes(run, actions)) + read(run.receivers * around::LISTENER),
+        read_units: 1
+            + read(pack_bytes(assumed, events_text(run, actions)))
+            + read(run.receivers * around::LISTENER),
         stream_reads: 2,
         ..Counts::default()
     };
@@ -145,16 +153,12 @@ fn on_a_machine(run: &Run) -> Counts {
 }
 
 /// Write units of the append of some actions, which came in so many messages.
-fn append(run: &Run, actions: u64, came: u64) -> u64 {
-    let bytes = pack_bytes(run, actions);
-    let packs = bytes.div_ceil(limits::ITEM_BYTES);
-    let of_packs = match packs {
-        1 => written_together(bytes),
-        _ => {
-            (packs - 1) * written_together(limits::ITEM_BYTES)
-                + written_together(bytes % limits::ITEM_BYTES)
-        }
-    };
+fn append(run: &Run, assumed: &Assumed, actions: u64, came: u64) -> u64 {
+    let text = events_text(run, actions);
+    let full = text / limits::ITEM_BYTES;
+    let packs = text.div_ceil(limits::ITEM_BYTES);
+    let of_packs = full * written_together(pack_bytes(assumed, limits::ITEM_BYTES))
+        + (packs - full) * written_together(pack_bytes(assumed, text % limits::ITEM_BYTES));
     let records = (run.records * came).min(actions);
     let record = run.record_bytes + around::RECORD;
     let together =
@@ -168,15 +172,16 @@ fn append(run: &Run, actions: u64, came: u64) -> u64 {
 }
 
 /// The state is stored now and then, an older one is looked for and deleted.
-fn snapshots(run: &Run) -> Counts {
-    let stored = run.actions / limits::SNAPSHOT_EVERY;
+fn snapshots(run: &Run, assumed: &Assumed) -> Counts {
+    let kept = run.actions / limits::SNAPSHOT_EVERY;
     let parts = run.state_bytes.div_ceil(limits::ITEM_BYTES);
-    let state = written(run.state_bytes) + if parts > 1 { parts } else { 0 };
-    let dropped = stored.saturating_sub(limits::SNAPSHOTS);
-    let looked_at = read((limits::SNAPSHOTS + 1) * if parts > 1 { 200 } else { run.state_bytes });
+    let bytes = stored(assumed, run.state_bytes);
+    let state = written(bytes) + if parts > 1 { parts } else { 0 };
+    let dropped = kept.saturating_sub(limits::SNAPSHOTS);
+    let looked_at = read((limits::SNAPSHOTS + 1) * if parts > 1 { 200 } else { bytes });
     Counts {
-        write_units: (stored + dropped) * state,
-        read_units: stored * looked_at,
+        write_units: (kept + dropped) * state,
+        read_units: kept * looked_at,
         ..Counts::default()
     }
 }
@@ -213,17 +218,39 @@ fn push_bytes(run: &Run, actions: u64) -> u64 {
 }
 
 /// A message in the inbox is a text in a text: each of its quotes takes two bytes, which are about a
-/// sixth of it.
-fn inbox_bytes(push: u64) -> u64 {
-    around::INBOX + push + push / 6
+/// sixth of it. Where it is compressed they come to nothing.
+fn inbox_bytes(assumed: &Assumed, push: u64) -> u64 {
+    let (said, quotes) = (around::SENDER + push, push / 6);
+    let text = match said + quotes {
+        plain if plain <= limits::PLAIN_BYTES => plain,
+        _ => compressed(assumed, said),
+    };
+    around::INBOX + text
 }
 
 fn events_bytes(run: &Run, actions: u64) -> u64 {
     around::EVENTS + actions * (run.bytes + around::EVENT)
 }
 
-fn pack_bytes(run: &Run, actions: u64) -> u64 {
-    around::PACK + actions * (run.bytes + around::STORED)
+/// The text of events in a pack.
+fn events_text(run: &Run, actions: u64) -> u64 {
+    actions * (run.bytes + around::STORED)
+}
+
+fn pack_bytes(assumed: &Assumed, text: u64) -> u64 {
+    around::PACK + stored(assumed, text)
+}
+
+/// A text as it is stored: a longer one is compressed.
+fn stored(assumed: &Assumed, bytes: u64) -> u64 {
+    match bytes {
+        plain if plain <= limits::PLAIN_BYTES => plain,
+        longer => compressed(assumed, longer),
+    }
+}
+
+fn compressed(assumed: &Assumed, bytes: u64) -> u64 {
+    bytes.min(around::ONCE + whole(assumed.compressed * bytes as f64))
 }
 
 /// Actions in one message, as far as functions let them.

@@ -50,6 +50,8 @@ pub struct Config {
 pub enum Input<T> {
     /// Somebody asks.
     Asked(Command<T>),
+    /// Several ask at once: what they submit shares its appends.
+    AskedTogether(Vec<Command<T>>),
     /// The append that was ordered has this outcome.
     Appended(Result<Head, AppendError>),
     /// Others have appended up to this place, as is said.
@@ -137,6 +139,9 @@ impl<T: Clone> Worker<T> {
     pub fn handle_input(&mut self, now: u64, input: Input<T>) {
         match input {
             Input::Asked(command) => self.enqueue(command),
+            Input::AskedTogether(commands) => {
+                commands.into_iter().for_each(|command| self.enqueue(command));
+            }
             Input::Appended(outcome) => self.appended(outcome),
             Input::Moved(seq) => self.moved(seq),
             Input::Locked => self.locked(now),

@@ -4,6 +4,7 @@ use twinstore_protocol::StreamId;
 use twinstore_server::random;
 
 use crate::calls::{CallError, Expression};
+use crate::compress::compressed;
 use crate::item::{item, number, text};
 use crate::limits;
 use crate::store::Store;
@@ -23,7 +24,7 @@ impl Store {
         let item = item([
             ("stream", text(format!("{INBOX}{request}"))),
             ("seq", number(0)),
-            ("said", text(said)),
+            ("said", compressed(said)),
             ("expires", number(expires)),
         ]);
         let table = self.events_table(stream);

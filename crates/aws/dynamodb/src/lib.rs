@@ -15,6 +15,7 @@
 mod append;
 mod calls;
 mod clients;
+mod compress;
 pub mod connections;
 mod derived;
 mod events;
@@ -46,6 +47,7 @@ use twinstore_server::log::{
 };
 
 pub use calls::CallError;
+pub use compress::decompressed;
 pub use inbox::INBOX;
 pub use meter::Meter;
 pub use options::{BadOptions, Options, surroundings};

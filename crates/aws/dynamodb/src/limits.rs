@@ -17,6 +17,12 @@ pub const APPEND_CLIENTS: usize = 64;
 /// Bytes of text in one item: 400 KB, and room for what stands beside it.
 pub const ITEM_BYTES: usize = 340 << 10;
 
+/// Bytes of a text up to which it is stored as it is: with its keys it takes one unit either way.
+pub const PLAIN_BYTES: usize = 768;
+
+/// Bytes that a compressed text of one item may become: one event more than an item of texts holds.
+pub const TEXT_BYTES: usize = ITEM_BYTES + (32 << 10);
+
 /// Bytes of a record's key that become part of an item's key, of 1,024.
 pub const KEY_BYTES: usize = 900;
 

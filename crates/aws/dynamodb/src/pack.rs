@@ -1,8 +1,8 @@
 //! Packs: the events of an append, up to a size, in one item.
 //!
-//! The events' stored texts are kept letter for letter, since the chain covers them. A pack names
-//! the clients whose events it holds, and for each the pack before that holds some of it: so a
-//! verdict is found without an index of its own.
+//! The events' stored texts are kept letter for letter, since the chain covers them; longer ones are
+//! compressed together. A pack names the clients whose events it holds, and for each the pack before
+//! that holds some of it: so a verdict is found without an index of its own.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use twinstore_protocol::{Chain, ClientId, N, Rejection, Seq, StreamId};
 use twinstore_server::event::StoredEvent;
 
 use crate::calls::CallError;
+use crate::compress::{compressed, whole_of};
 use crate::item::{Item, item, malformed, number, number_of, text, text_of};
 use crate::limits;
 
@@ -39,7 +40,7 @@ impl Pack {
             ("first", number(first.0)),
             ("append", text(&self.append)),
             ("clients", AttributeValue::M(clients.collect())),
-            ("events", text(written(&self.events)?)),
+            ("events", compressed(&written(&self.events)?)),
         ]))
     }
 
@@ -47,7 +48,7 @@ impl Pack {
         Ok(Self {
             last: Seq(number_of(item, "seq")?),
             append: text_of(item, "append")?.to_owned(),
-            events: read(text_of(item, "events")?)?,
+            events: read(&whole_of(item, "events")?)?,
             clients: clients_of(item)?,
         })
     }
@@ -139,7 +140,7 @@ fn written(events: &[StoredEvent]) -> Result<String, CallError> {
         text.push('}');
     }
     text.push(']');
-    let (bytes, most) = (text.len(), limits::ITEM_BYTES + (32 << 10));
+    let (bytes, most) = (text.len(), limits::TEXT_BYTES);
     match bytes <= most {
         true => Ok(text),
         false => Err(CallError::TooLarge { what: "an event", bytes, most }),

@@ -101,7 +101,9 @@ impl Store {
         let mut item = record_item(stream, name, None, seq);
         if let Some(record) = record {
             item.remove("expires");
-            item.extend(self.place_text(&table, stream.as_str(), record).await?);
+            // Whoever reads the table shall read it.
+            let plain = |record: &str| text(record);
+            item.extend(self.place_text(&table, stream.as_str(), record, plain).await?);
         }
         let not_newer = Expression::when("attribute_not_exists(#seq) OR #seq <= :seq");
         let not_newer = not_newer.with("seq", number(seq.0));

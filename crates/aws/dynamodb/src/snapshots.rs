@@ -5,6 +5,7 @@ use twinstore_server::limits::SNAPSHOTS_KEPT;
 use twinstore_server::log::{Snapshot, StoredModel};
 
 use crate::calls::{CallError, Expression, Query};
+use crate::compress::compressed;
 use crate::item::{Item, malformed, number, number_of, text, text_of};
 use crate::store::{Store, key};
 
@@ -52,7 +53,8 @@ impl Store {
         let mut item = key(stream.as_str(), &snapshot_key(snapshot.seq));
         item.insert("seq".to_owned(), number(snapshot.seq.0));
         item.insert("model".to_owned(), text(&snapshot.model));
-        item.extend(self.place_text(&table, stream.as_str(), &snapshot.state).await?);
+        let state = &snapshot.state;
+        item.extend(self.place_text(&table, stream.as_str(), state, compressed).await?);
         match self.put(&table, item, Expression::default()).await? {
             Some(old) => self.drop_parts(&table, stream.as_str(), &old).await,
             None => Ok(()),
@@ -100,7 +102,7 @@ impl Store {
         let mut item: Item = key(MODELS, &model.hash);
         item.insert("name".to_owned(), text(&model.name));
         item.insert("schema".to_owned(), number(model.schema.into()));
-        item.extend(self.place_text(&table, MODELS, &model.source).await?);
+        item.extend(self.place_text(&table, MODELS, &model.source, compressed).await?);
         self.put(&table, item, Expression::default()).await.map(drop)
     }
 }

@@ -4,29 +4,34 @@
 //! sees half of a text. Parts whose item was never written, since the process died between, are
 //! waste and nothing else.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use crate::calls::{CallError, Expression, token};
+use crate::compress::{compressed, whole_of};
 use crate::item::{Item, number, number_in, text, text_of};
 use crate::limits;
 use crate::store::{Store, key};
 
 impl Store {
-    /// The attributes of a text: itself, or the name of its parts, which are written.
+    /// The attributes of a text: itself, as `stored` writes it, or the name of its parts, which are
+    /// written.
     pub(crate) async fn place_text(
         &self,
         table: &str,
         owner: &str,
         whole: &str,
+        stored: fn(&str) -> AttributeValue,
     ) -> Result<Item, CallError> {
         let mut attributes = Item::new();
         if whole.len() <= limits::ITEM_BYTES {
-            attributes.insert("text".to_owned(), text(whole));
+            attributes.insert("text".to_owned(), stored(whole));
             return Ok(attributes);
         }
         let name = token()?;
         let mut count = 0;
         for part in pieces(whole) {
             let mut item = part_key(owner, &name, count);
-            item.insert("text".to_owned(), text(part));
+            item.insert("text".to_owned(), compressed(part));
             self.put(table, item, Expression::default()).await?;
             count += 1;
         }
@@ -43,14 +48,14 @@ impl Store {
         item: &Item,
     ) -> Result<String, CallError> {
         let Some(count) = number_in(item, "count")? else {
-            return Ok(text_of(item, "text")?.to_owned());
+            return whole_of(item, "text");
         };
         let name = text_of(item, "parts")?;
         let mut whole = String::new();
         for part in 0..count {
             let part = self.get(table, part_key(owner, name, part)).await?;
             let part = part.ok_or_else(|| crate::item::malformed("parts"))?;
-            whole.push_str(text_of(&part, "text")?);
+            whole.push_str(&whole_of(&part, "text")?);
         }
         Ok(whole)
     }

@@ -1,7 +1,9 @@
 //! Changes of tables, as their streams bring them: at least once, in batches, in order by item only.
 
+use aws_smithy_types::base64;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use twinstore_dynamodb::decompressed;
 
 /// A batch of a table's stream.
 #[derive(Debug, Deserialize)]
@@ -33,6 +35,15 @@ impl Change {
     /// A text of the item as it is.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.dynamodb.new_image.as_ref()?.get(name)?.get("S")?.as_str()
+    }
+
+    /// The same where it may be compressed.
+    pub(crate) fn whole(&self, name: &str) -> Option<String> {
+        if let Some(text) = self.text(name) {
+            return Some(text.to_owned());
+        }
+        let bytes = self.dynamodb.new_image.as_ref()?.get(name)?.get("B")?.as_str()?;
+        decompressed(&base64::decode(bytes).ok()?)
     }
 
     /// A number of the item as it is.

@@ -23,6 +23,7 @@ use twinstore_server::stream::commit::{Commit, Decided};
 use twinstore_server::stream::{Config, Input, Output, Worker};
 
 use crate::limits;
+use crate::said::Talk;
 use crate::turn::{Mode, Turn};
 
 type Job = Box<dyn FnOnce(&mut Workers) + Send>;
@@ -86,35 +87,52 @@ struct Placed {
 }
 
 /// What a worker says while it answers.
+#[derive(Clone)]
 enum Said {
-    Answer(Answer),
+    Answer(SessionId, Answer),
     Commit(Arc<Commit>),
 }
 
 impl Said {
+    /// What is an answer to that session, or everyone's news.
+    fn concerns(&self, id: SessionId) -> bool {
+        match self {
+            Self::Answer(by, _) => *by == id,
+            Self::Commit(_) => true,
+        }
+    }
+
     /// Whether nothing was decided, for want of the store.
     fn must_come_again(&self) -> bool {
         match self {
-            Self::Answer(Answer::Unavailable) => true,
-            Self::Answer(Answer::Settled(settled)) => {
+            Self::Answer(_, Answer::Unavailable) => true,
+            Self::Answer(_, Answer::Settled(settled)) => {
                 settled.refused.as_ref().is_some_and(|refused| refused.refusal.code == code::BUSY)
             }
-            Self::Answer(_) | Self::Commit(_) => false,
+            Self::Answer(..) | Self::Commit(_) => false,
         }
     }
 
     /// What the push to all leaves out: verdicts known before, refusals, and for a thin client its
     /// own events that changed no record.
-    fn not_for_all(self, is_twin: bool) -> Option<Self> {
+    fn not_for_all(self, id: SessionId, is_twin: bool) -> Option<Self> {
         let commit = match self {
-            Self::Answer(answer) => return Some(Self::Answer(answer)),
+            Self::Answer(..) => return Some(self),
             Self::Commit(_) if is_twin => return None,
             Self::Commit(commit) => commit,
         };
-        let own = commit.events.iter().filter(|decided| decided.records.is_empty());
+        let own = commit.events.iter().filter(|decided| decided.by == id);
+        let own = own.filter(|decided| decided.records.is_empty());
         let own = own.map(|decided| Decided::new(decided.event.clone(), decided.by, &[])).collect();
         let (stream, log) = (commit.stream.clone(), commit.log.clone());
         Some(Self::Commit(Arc::new(Commit::new(stream, log, commit.after, own))))
+    }
+
+    fn tell(self, session: &mut Session, stream: &StreamId) {
+        session.handle_input(match self {
+            Self::Answer(_, answer) => session::Input::Answered(stream.clone(), answer),
+            Self::Commit(commit) => session::Input::Committed(commit),
+        });
     }
 }
 
@@ -140,30 +158,21 @@ impl Workers {
         turn: &mut Turn,
     ) {
         session.handle_input(input);
+        self.drain(session, grant, turn);
+    }
+
+    fn drain(&mut self, session: &mut Session, grant: &mut Option<Grant>, turn: &mut Turn) {
         while let Some(output) = session.poll_output() {
             match output {
                 session::Output::Send(frame) => turn.frames.push(frame),
-                // Its answer comes from another function.
-                session::Output::Ask(_, Ask::Submit(submission)) if turn.mode == Mode::HandOn => {
+                // Its answer comes later, or from another function.
+                session::Output::Ask(_, Ask::Submit(submission)) if turn.mode != Mode::Decide => {
                     turn.submitted = Some(submission);
                 }
                 session::Output::Ask(stream, ask) => {
-                    for said in self.ask(&stream, ask, turn) {
+                    for said in self.ask(&stream, vec![(OWN, ask)], turn) {
                         turn.failed |= turn.mode == Mode::Reduce && said.must_come_again();
-                        let heard = match turn.mode {
-                            Mode::Reduce => said.not_for_all(session.must_speak()),
-                            Mode::Decide | Mode::HandOn => Some(said),
-                        };
-                        match heard {
-                            Some(Said::Answer(answer)) => {
-                                session
-                                    .handle_input(session::Input::Answered(stream.clone(), answer));
-                            }
-                            Some(Said::Commit(commit)) => {
-                                session.handle_input(session::Input::Committed(commit));
-                            }
-                            None => {}
-                        }
+                        said.tell(session, &stream);
                     }
                 }
                 session::Output::Authenticate(token) => {
@@ -177,6 +186,29 @@ impl Workers {
                 session::Output::Refused(code) => tracing::debug!(code, "refused"),
                 session::Output::Close(..) => turn.close = true,
             }
+        }
+    }
+
+    /// Decides what several sessions submitted to a stream, in as few appends as it takes. Each is
+    /// told what the push to all leaves out; the last one's turn gets the states to be kept.
+    pub(crate) fn decide(&mut self, stream: &StreamId, mut talks: Vec<&mut Talk>) {
+        let submitted =
+            |talk: &mut &mut Talk| Some((talk.id, Ask::Submit(talk.turn.submitted.take()?)));
+        let asks = talks.iter_mut().filter_map(submitted).collect();
+        let mut together = Turn::default();
+        let said = self.ask(stream, asks, &mut together);
+        for talk in &mut talks {
+            let Talk { id, session, grant, turn } = &mut **talk;
+            for said in said.iter().filter(|said| said.concerns(*id)) {
+                turn.failed |= said.must_come_again();
+                if let Some(said) = said.clone().not_for_all(*id, session.must_speak()) {
+                    said.tell(session, stream);
+                }
+            }
+            self.drain(session, grant, turn);
+        }
+        if let Some(last) = talks.last_mut() {
+            last.turn.snapshots.append(&mut together.snapshots);
         }
     }
 
@@ -210,14 +242,20 @@ impl Workers {
         self.runtime.block_on(self.shared.auth.rights(grant, stream))
     }
 
-    /// Asks a stream's worker and waits for the answer, and for what became durable on the way.
-    fn ask(&mut self, stream: &StreamId, ask: Ask, turn: &mut Turn) -> Vec<Said> {
+    /// Asks a stream's worker and waits for the answers, and for what became durable on the way.
+    fn ask(
+        &mut self,
+        stream: &StreamId,
+        asks: Vec<(SessionId, Ask)>,
+        turn: &mut Turn,
+    ) -> Vec<Said> {
         let log = Arc::clone(&self.shared.log);
         let Some(placed) = self.placed(stream) else {
-            return vec![Said::Answer(Answer::Unavailable)];
+            let unavailable = |(by, _)| Said::Answer(by, Answer::Unavailable);
+            return asks.into_iter().map(unavailable).collect();
         };
-        let command = Command { to: (), by: OWN, ask };
-        placed.worker.handle_input(random::now(), Input::Asked(command));
+        let commands = asks.into_iter().map(|(by, ask)| Command { to: (), by, ask }).collect();
+        placed.worker.handle_input(random::now(), Input::AskedTogether(commands));
         let mut said = Vec::new();
         let mut conflicts = 0;
         let mut orders = VecDeque::new();
@@ -244,11 +282,11 @@ impl Workers {
                     turn.commits.push(Arc::clone(&commit));
                     said.push(Said::Commit(commit));
                 }
-                Output::Answer((), _, answer) => {
+                Output::Answer((), by, answer) => {
                     if let Answer::Joined(joined) = &answer {
                         turn.head = Some(joined.head);
                     }
-                    said.push(Said::Answer(answer));
+                    said.push(Said::Answer(by, answer));
                 }
                 Output::Keep(snapshot) => turn.snapshots.push((stream.clone(), snapshot)),
                 Output::Lock => placed.worker.handle_input(random::now(), Input::Locked),

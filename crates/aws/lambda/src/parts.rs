@@ -12,7 +12,7 @@ use twinstore_server::model::Models;
 
 use crate::desk::{Desk, Shared};
 use crate::gateway::Gateway;
-use crate::said::Said;
+use crate::said::{Said, reduced};
 use crate::turn::{Mode, Turn};
 
 /// What every function is made of.
@@ -69,6 +69,13 @@ impl Parts {
         let shared = self.shared.clone();
         let turn = self.desk.run(move |workers| said.answered(&shared, workers, mode)).await;
         turn.ok_or(FunctionError::Workers)
+    }
+
+    /// What comes of messages of the inbox, in their order.
+    pub(crate) async fn reduced(&self, all: Vec<Said>) -> Result<Vec<Turn>, FunctionError> {
+        let shared = self.shared.clone();
+        let turns = self.desk.run(move |workers| reduced(&all, &shared, workers)).await;
+        turns.ok_or(FunctionError::Workers)
     }
 
     /// Keeps states, which may be lost.

@@ -1,6 +1,7 @@
 //! A message, and what is remembered of its sender: all that its answer needs, in whichever function
 //! it is decided.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use twinstore_protocol::{N, StreamId};
 use twinstore_server::auth::{Denied, Grant, Rights};
 use twinstore_server::random;
 use twinstore_server::session::{Door, Input, Remembered, Session, refused_frame};
-use twinstore_server::stream::ask::{Number, Refused, Submission};
+use twinstore_server::stream::ask::{Number, Refused, SessionId, Submission};
 
 use crate::about::{About, Listening, Speaks};
 use crate::desk::{OWN, Shared, Workers, identity};
@@ -27,21 +28,55 @@ pub(crate) struct Said {
     pub(crate) binary: bool,
 }
 
+/// A message's session, and what came of it so far.
+pub(crate) struct Talk {
+    pub(crate) id: SessionId,
+    pub(crate) session: Session,
+    pub(crate) grant: Option<Grant>,
+    pub(crate) turn: Turn,
+}
+
+/// What comes of messages of the inbox, in their order: each stream's are decided together.
+pub(crate) fn reduced(all: &[Said], shared: &Shared, workers: &mut Workers) -> Vec<Turn> {
+    let begin = |(said, id): (&Said, u64)| said.begin(SessionId(id), shared, workers, Mode::Reduce);
+    let mut talks: Vec<_> = all.iter().zip(OWN.0..).map(begin).collect();
+    let mut by_stream: BTreeMap<&StreamId, Vec<&mut Talk>> = BTreeMap::new();
+    for (said, talk) in all.iter().zip(&mut talks) {
+        if let (Some(stream), Some(_)) = (&said.stream, &talk.turn.submitted) {
+            by_stream.entry(stream).or_default().push(talk);
+        }
+    }
+    for (stream, talks) in by_stream {
+        workers.decide(stream, talks);
+    }
+    talks.into_iter().map(|talk| talk.turn).collect()
+}
+
 impl Said {
     /// What comes of it.
     pub(crate) fn answered(self, shared: &Shared, workers: &mut Workers, mode: Mode) -> Turn {
+        let Talk { session, mut turn, .. } = self.begin(OWN, shared, workers, mode);
+        turn.remembered = self.stream.as_ref().and_then(|stream| session.remembered(stream));
+        if let Some(submission) = turn.submitted.take() {
+            self.hand_on(&submission, &mut turn);
+        }
+        turn
+    }
+
+    /// Its session has heard it. What it submits is decided already, or left for later.
+    fn begin(&self, id: SessionId, shared: &Shared, workers: &mut Workers, mode: Mode) -> Talk {
         let mut turn = Turn { mode, ..Turn::default() };
         let mut grant = match &self.about.claims {
             Some(claims) => Grant::of(claims.clone()),
             None if shared.auth.is_open() => Some(Grant::everything()),
             None => None,
         };
-        let mut session = self.session(shared, grant.as_ref());
+        let mut session = self.session(id, shared, grant.as_ref());
         // What reached the inbox was let in then.
         if mode != Mode::Reduce && has_ended(grant.as_ref().and_then(Grant::expires)) {
             let shut = Input::Door(Door::Shut(Denied::Expired));
             workers.converse(&mut session, &mut grant, shut, &mut turn);
-            return turn;
+            return Talk { id, session, grant, turn };
         }
         if shared.auth.is_guarded()
             && let (Some(stream), Some(_)) = (&self.stream, &self.before)
@@ -60,11 +95,7 @@ impl Said {
             Input::Frame(&self.body)
         };
         workers.converse(&mut session, &mut grant, input, &mut turn);
-        if let Some(submission) = turn.submitted.take() {
-            self.clone().hand_on(&submission, &mut turn);
-        }
-        turn.remembered = self.stream.as_ref().and_then(|stream| session.remembered(stream));
-        turn
+        Talk { id, session, grant, turn }
     }
 
     /// What is put into the inbox. A thin client's action is stamped before, as number 1 of a
@@ -87,15 +118,15 @@ impl Said {
         turn.handed = Some(Handed { stream, said: self });
     }
 
-    fn session(&self, shared: &Shared, grant: Option<&Grant>) -> Session {
+    fn session(&self, id: SessionId, shared: &Shared, grant: Option<&Grant>) -> Session {
         let session = match (&self.about.thin, &self.before, &self.stream) {
             (Some(thin), ..) => {
                 // Each message of a thin client is a client of its own.
                 let client = random::client_id(random::now());
-                Session::thin_again(OWN, client, thin.subscription()).with_rights(Rights::ALL)
+                Session::thin_again(id, client, thin.subscription()).with_rights(Rights::ALL)
             }
             (None, before, stream) => {
-                let twin = Session::twin(OWN, Arc::clone(&shared.models), limits::LIMITS);
+                let twin = Session::twin(id, Arc::clone(&shared.models), limits::LIMITS);
                 match (before.clone().map(|before| before.speaks), stream) {
                     (Some(Speaks::Twin { schema, named }), Some(stream)) => {
                         twin.remembering(stream, Remembered { schema, named })

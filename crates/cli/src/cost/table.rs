@@ -42,14 +42,15 @@ pub(super) fn table(all: &Estimates<'_>, machine_hours: f64) -> String {
     let Run { actions, bytes, receivers, .. } = columns[0].run;
     format!(
         "{} actions of {bytes} bytes, to {} receivers; {}, prices of {}\n\n{table}\n\n\
-         Estimated, without tax, free tier, storage and data sent. Time of functions is assumed: {} MB, {} ms for a write.\n\
-         The machine runs {machine_hours} hours, whatever it does.\n",
+         Estimated, without tax, free tier, storage and data sent. Assumed: functions of {} MB, {} ms for a write,\n\
+         and that compressing leaves {} of what several actions say. The machine runs {machine_hours} hours, whatever it does.\n",
         grouped(actions),
         grouped(receivers),
         all.region,
         all.date,
         all.assumed.memory_mb,
         all.assumed.store_ms,
+        all.assumed.compressed,
     )
 }
 

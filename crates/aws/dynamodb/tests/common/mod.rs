@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a part of tests")]
 
+pub(crate) mod dice;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -159,8 +161,8 @@ impl Faults {
         matches!(*self.life.lock().unwrap(), Some((0, _)))
     }
 
-    /// Whether this call is still made.
-    fn lives(&self) -> bool {
+    /// Whether this call, to whomever, is still made.
+    pub(crate) fn lives(&self) -> bool {
         let mut life = self.life.lock().unwrap();
         match &mut *life {
             None => true,

@@ -5,7 +5,11 @@
 
 #[path = "../../../dynamodb/tests/common/mod.rs"]
 pub(crate) mod dynamodb;
+pub(crate) mod metered;
+pub(crate) mod orders;
+pub(crate) mod stage;
 pub(crate) mod streams;
+pub(crate) mod twin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
@@ -34,6 +38,20 @@ pub(crate) struct Sockets {
     frames: Mutex<BTreeMap<String, Vec<String>>>,
     gone: Mutex<BTreeSet<String>>,
     closed: Mutex<BTreeSet<String>>,
+    /// So many posts are refused: there were too many.
+    pub(crate) throttled: AtomicU32,
+    /// What becomes of calls to [`MORTAL`].
+    faults: Mutex<dynamodb::Faults>,
+}
+
+/// Where the gateway is for a function that dies: its posts are calls like any other.
+const MORTAL: &str = "/mortal";
+
+impl Sockets {
+    /// Whether the function that may die does not, so far.
+    pub(crate) fn lives(&self) -> bool {
+        !self.faults.lock().unwrap().is_dead()
+    }
 }
 
 /// A gateway on a port, over HTTP as the real one.
@@ -53,6 +71,7 @@ impl World {
         let sockets = Arc::new(Sockets::default());
         let app = Router::new()
             .route("/@connections/{id}", post(take).delete(close))
+            .route("/mortal/@connections/{id}", post(take_of_mortal).delete(close_of_mortal))
             .with_state(Arc::clone(&sockets));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -75,10 +94,21 @@ impl World {
     }
 
     pub(crate) fn role_on(&self, log: impl Into<Arc<DynamoLog>>, role: Role) -> Function {
+        self.function_at(&self.endpoint, log.into(), role)
+    }
+
+    /// A function whose calls, to tables and gateway, go as these faults say.
+    pub(crate) fn mortal(&self, role: Role) -> (Function, dynamodb::Faults) {
+        let (log, faults) = dynamodb::with_faults(&self.prefix);
+        *self.sockets.faults.lock().unwrap() = faults.clone();
+        (self.function_at(&format!("{}{MORTAL}", self.endpoint), Arc::new(log), role), faults)
+    }
+
+    fn function_at(&self, endpoint: &str, log: Arc<DynamoLog>, role: Role) -> Function {
         let models = models();
         let auth = Auth::new(&self.auth, &models, &Engines::default()).unwrap();
-        let gateway = Gateway::new(Some(self.endpoint.clone()));
-        Function::new(Parts::new(models, log.into(), auth, gateway).unwrap(), role)
+        let gateway = Gateway::new(Some(endpoint.to_owned()));
+        Function::new(Parts::new(models, log, auth, gateway).unwrap(), role)
     }
 
     /// Makes what a template would: the tables, and the models in them.
@@ -120,6 +150,14 @@ impl World {
         }
         events
     }
+}
+
+/// The orders that a log's accepted events made.
+pub(crate) fn orders_of(events: &[StoredEvent]) -> BTreeSet<String> {
+    let accepted = events.iter().filter(|event| event.error.is_none());
+    let action = |event: &StoredEvent| serde_json::from_str::<Value>(event.action()?).ok();
+    let made = accepted.filter_map(action).filter(|action| action["type"] == "create");
+    made.map(|action| action["payload"]["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A model that does not take everything well.
@@ -167,7 +205,11 @@ pub(crate) async fn connect(function: &Function, connection: &str, query: Value)
 
 /// Says something.
 pub(crate) async fn say(function: &Function, connection: &str, frame: &Value) {
-    let text = frame.to_string();
+    say_text(function, connection, &frame.to_string()).await;
+}
+
+/// Says what is there as text.
+pub(crate) async fn say_text(function: &Function, connection: &str, text: &str) {
     let said =
         function.handle(event("MESSAGE", connection, json!({ "body": text }))).await.unwrap();
     assert_eq!(said.get("body"), None, "a gateway may send it to the client");
@@ -200,6 +242,11 @@ async fn take(
     if frame.len() > 128 << 10 {
         return (StatusCode::PAYLOAD_TOO_LARGE, "").into_response();
     }
+    let less = |posts: u32| posts.checked_sub(1);
+    if sockets.throttled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+        let headers = [("x-amzn-errortype", "ForbiddenException")];
+        return (StatusCode::FORBIDDEN, headers, "{}").into_response();
+    }
     sockets.frames.lock().unwrap().entry(id).or_default().push(frame);
     StatusCode::OK.into_response()
 }
@@ -210,6 +257,31 @@ async fn close(State(sockets): State<Arc<Sockets>>, Path(id): Path<String>) -> R
     }
     sockets.closed.lock().unwrap().insert(id);
     StatusCode::NO_CONTENT.into_response()
+}
+
+async fn take_of_mortal(state: State<Arc<Sockets>>, id: Path<String>, frame: String) -> Response {
+    match lives(&state) {
+        true => take(state, id, frame).await,
+        false => nobody(),
+    }
+}
+
+async fn close_of_mortal(state: State<Arc<Sockets>>, id: Path<String>) -> Response {
+    match lives(&state) {
+        true => close(state, id).await,
+        false => nobody(),
+    }
+}
+
+fn lives(sockets: &Sockets) -> bool {
+    let faults = sockets.faults.lock().unwrap();
+    // Where this is its last call it does not hear the answer.
+    faults.lives()
+}
+
+/// To who is dead already, which must not try again.
+fn nobody() -> Response {
+    (StatusCode::BAD_REQUEST, "{}").into_response()
 }
 
 fn gone() -> Response {

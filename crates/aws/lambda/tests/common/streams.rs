@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, ShardIteratorType};
 use aws_sdk_dynamodbstreams::{Client, config};
+use aws_smithy_types::base64;
 use serde_json::{Value, json};
 
 use super::dynamodb;
@@ -35,7 +36,11 @@ impl Streams {
         let table = format!("{}{table}", self.prefix);
         let mut iterator = match self.iterators.get(&table) {
             Some(iterator) => iterator.clone(),
-            None => self.begin(&table).await,
+            // A table is made when it is needed.
+            None => match self.begin(&table).await {
+                None => return Vec::new(),
+                begun => begun,
+            },
         };
         let mut changes = Vec::new();
         while let Some(at) = iterator.clone() {
@@ -51,6 +56,13 @@ impl Streams {
         changes
     }
 
+    /// The same, as far as the filters of deploy/aws/pipeline.yaml let it through.
+    pub(crate) async fn filtered(&mut self, table: &str) -> Vec<Value> {
+        let mut changes = self.next(table).await;
+        changes.retain(|change| passes(table, change));
+        changes
+    }
+
     async fn begin(&self, table: &str) -> Option<String> {
         let streams = self.client.list_streams().table_name(table).send().await.unwrap();
         let arn = streams.streams().first()?.stream_arn()?.to_owned();
@@ -59,6 +71,14 @@ impl Streams {
         let iterator = self.client.get_shard_iterator().stream_arn(arn).shard_id(shard);
         let begin = iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send();
         begin.await.unwrap().shard_iterator
+    }
+}
+
+fn passes(table: &str, change: &Value) -> bool {
+    let key = |name: &str| change["dynamodb"]["Keys"][name]["S"].as_str().unwrap_or_default();
+    match table.ends_with("_events") {
+        true => change["eventName"] == "INSERT" && key("stream").starts_with("inbox/"),
+        false => key("key") == "head" || key("key").starts_with("record/"),
     }
 }
 
@@ -84,6 +104,7 @@ fn image(item: &HashMap<String, AttributeValue>) -> Value {
 
 fn attribute(value: &AttributeValue) -> Value {
     match value {
+        AttributeValue::B(bytes) => json!({ "B": base64::encode(bytes) }),
         AttributeValue::S(text) => json!({ "S": text }),
         AttributeValue::N(number) => json!({ "N": number }),
         AttributeValue::M(map) => json!({ "M": image(map) }),
