@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex};
 use twinstore_engine::wire::Incoming;
 use twinstore_protocol::{Chain, LogId, Seq, StreamId};
 use twinstore_server::audit::{Keep, compact};
+use twinstore_server::auth::Rights;
 use twinstore_server::day::DAY_MS;
 use twinstore_server::event::{Parts, StoredEvent};
 use twinstore_server::hub::{Recipient, Told};
 use twinstore_server::limits::Limits;
 use twinstore_server::log::{Append, AppendError, Head, Log};
 use twinstore_server::model::{Models, together};
-use twinstore_server::session::{Input, Output, Session};
+use twinstore_server::session::{Door, Identity, Input, Output, Session};
 use twinstore_server::shard::{Shard, Shared};
 use twinstore_server::stream::ask::{Answer, Ask, Command, SessionId};
 use twinstore_server::stream::commit::Commit;
@@ -184,7 +185,7 @@ impl Backend {
     }
 
     /// A connection is made. False: there is nobody.
-    pub(crate) fn accept(&mut self, env: &mut Env, link: usize) -> bool {
+    pub(crate) fn accept(&mut self, env: &mut Env, link: usize, user: u8) -> bool {
         if !self.is_up() {
             return false;
         }
@@ -192,9 +193,11 @@ impl Backend {
         let id = SessionId(self.sessions);
         let models = Arc::new(self.models());
         let commits_max = usize::try_from(env.settings.socket_queue).unwrap_or(usize::MAX);
+        let caller = Identity { subject: Some(format!("user {user}")), expires: None };
+        let session = Session::twin(id, models, env.settings.server_limits()).guarded(caller);
         let socket = Socket {
             id,
-            session: Session::twin(id, models, env.settings.server_limits()),
+            session,
             post: Post { commits_max, ..Post::default() },
             heard_at: env.now,
             called: false,
@@ -462,8 +465,12 @@ impl Backend {
                     let (to, by) = (socket.post.clone(), socket.id);
                     self.ask(env, &stream, Command { to, by, ask });
                 }
-                // No tokens here.
-                Output::Authenticate(_) | Output::Admit(_) => {}
+                // Everyone may do everything, and shows no other token.
+                Output::Admit(stream) => {
+                    let admitted = Door::Admitted(stream, Rights::ALL);
+                    socket.session.handle_input(Input::Door(admitted));
+                }
+                Output::Authenticate(_) => {}
                 Output::Refused(_) => {}
                 Output::Close(..) => {
                     env.close_server(link);

@@ -48,6 +48,7 @@ const STRIKES: &[Fault] = &[
     Fault::LogReset,
     Fault::LogRestored,
     Fault::Compact,
+    Fault::Login,
 ];
 
 impl World {
@@ -166,6 +167,11 @@ impl World {
                     }
                 }
                 self.open_tab(number);
+            }
+            // Links that are there stay the other's.
+            Fault::Login => {
+                env.count(Count::Login);
+                device.user = 1 - device.user;
             }
             Fault::PowerCut => self.cut_power(number),
             Fault::Evict => self.evict(number),
@@ -344,10 +350,10 @@ impl World {
         let mut held: BTreeSet<_> = tables.outbox.keys().cloned().collect();
         held.extend(keys(&local.read(|_| true).1));
         self.env.truth.copied(number, &held);
-        let schema = self.devices[number].schema;
+        let (schema, user) = (self.devices[number].schema, self.devices[number].user);
         let copy = self.add_device(Disk::new(tables), local);
         // Page loads have random ids: a copy gives others.
-        self.devices[copy].schema = schema;
+        (self.devices[copy].schema, self.devices[copy].user) = (schema, user);
         let delay = self.env.dice.within(10, 2_000);
         self.env.after(delay, Event::Open(copy));
     }

@@ -72,6 +72,7 @@ counts! {
         OldTabSends "old tab's action at a new server",
         NewBeforeServer "new app before its server",
         Offline "went offline by choice",
+        Login "somebody else logged in",
     }
     "server": {
         ServerCrashed "server crashed",

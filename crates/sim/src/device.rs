@@ -36,6 +36,8 @@ pub(crate) struct Device {
     pub(crate) copy: Option<(Tables, LocalStorage)>,
     /// The schema of the app that it loads.
     pub(crate) schema: u32,
+    /// Who is logged in.
+    pub(crate) user: u8,
     /// The disk is at work.
     pub(crate) busy: bool,
     /// When the last end of a transaction was told.
@@ -60,6 +62,7 @@ impl Device {
             wall_ms: 0,
             copy: None,
             schema: 1,
+            user: 0,
             busy: false,
             told_at: 0,
             fell: false,

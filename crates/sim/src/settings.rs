@@ -122,10 +122,12 @@ faults! {
     LogRestored 3,
     /// The server's log lets go of its oldest events.
     Compact 6,
+    /// Somebody else logs in on a device.
+    Login 8,
 }
 
 /// Faults that came after worlds were kept in `seeds.txt`: those worlds go without.
-const LATER: &[Fault] = &[Fault::Compact];
+const LATER: &[Fault] = &[Fault::Compact, Fault::Login];
 
 /// The sizes and rates of one world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

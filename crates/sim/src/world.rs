@@ -251,7 +251,9 @@ impl World {
         if refused {
             env.count(Count::LinkRefused);
         }
-        if refused || !self.backend.accept(env, link) {
+        let on = self.tabs[tab].as_ref().map(|tab| tab.on);
+        let user = on.map_or(0, |on| self.devices[on].user);
+        if refused || !self.backend.accept(env, link, user) {
             env.network.links[link].client_open = false;
             return self.tell(tab, TabEvent::Closed(link));
         }

@@ -147,13 +147,13 @@ impl Store {
         after: &Known,
     ) -> Result<TransactWriteItem, CallError> {
         let change = match after.subject.as_ref().filter(|_| before.subject.is_none()) {
-            Some(subject) => Expression::update("SET #last = :last, #pack = :pack, #subject = :subject")
-                .with("subject", text(&**subject)),
+            Some(subject) => {
+                Expression::update("SET #last = :last, #pack = :pack, #subject = :subject")
+                    .with("subject", text(&**subject))
+            }
             None => Expression::update("SET #last = :last, #pack = :pack"),
         };
-        let change = change
-            .with("last", number(after.last.0))
-            .with("pack", number(after.pack.0));
+        let change = change.with("last", number(after.last.0)).with("pack", number(after.pack.0));
         let change = match before.last {
             N(0) => change.and_when("attribute_not_exists(#last)"),
             N(last) => change.and_when("#last = :known").with("known", number(last)),

@@ -219,11 +219,7 @@ impl Log for DynamoLog {
         self.read_with("a client", |s| async move { s.last_n(&stream, &client).await })
     }
 
-    fn subject(
-        &self,
-        stream: &StreamId,
-        client: &ClientId,
-    ) -> Result<Option<Arc<str>>, ReadError> {
+    fn subject(&self, stream: &StreamId, client: &ClientId) -> Result<Option<Arc<str>>, ReadError> {
         let (stream, client) = (stream.clone(), client.clone());
         self.read_with("a client's subject", |s| async move {
             // Its number was asked for before: what is remembered of it is not older than that.
