@@ -19,6 +19,8 @@ pub struct Limits {
     pub stream_queue: usize,
     /// Streams that one reducer thread keeps loaded while nobody listens to them.
     pub streams_idle: usize,
+    /// For how long, in milliseconds.
+    pub stream_idle_ms: u64,
     /// Events in one page of a catch-up.
     pub page_events: usize,
     /// Bytes of events in one page of a catch-up (the event that reaches it is the last).
@@ -65,6 +67,7 @@ impl Limits {
         commit_entries: 1_000,
         stream_queue: 4_096,
         streams_idle: 64,
+        stream_idle_ms: 5 * 60 * 1_000,
         page_events: PAGE_EVENTS,
         page_bytes: PAGE_BYTES,
         catch_up_events: 5_000,

@@ -41,8 +41,8 @@ pub struct Shard<T> {
     shared: Shared,
     new_log: NewLog,
     workers: BTreeMap<StreamId, Loaded<T>>,
-    /// Streams that have nothing to do and that nobody listens to, by when they were asked last.
-    idle: BTreeMap<u64, StreamId>,
+    /// Streams that have nothing to do and that nobody listens to, by when they were asked last; and since when.
+    idle: BTreeMap<u64, (StreamId, u64)>,
     uses: u64,
     hub: Hub<T>,
     appends: VecDeque<Append>,
@@ -149,6 +149,22 @@ impl<T: Recipient> Shard<T> {
         }
     }
 
+    /// When [`Shard::tick`] has something to do.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<u64> {
+        let (_, (_, since)) = self.idle.first_key_value()?;
+        Some(since + self.shared.limits.stream_idle_ms)
+    }
+
+    /// Unloads streams that were idle for long: their states are kept, so that nothing is folded again.
+    pub fn tick(&mut self, now: u64) {
+        while self.next_tick().is_some_and(|at| at <= now)
+            && let Some((_, (stream, _))) = self.idle.pop_first()
+        {
+            self.unload(now, &stream);
+        }
+    }
+
     /// True where nothing waits and nothing is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -190,11 +206,11 @@ impl<T: Recipient> Shard<T> {
                 Output::Keep(snapshot) => self.shared.log.put_snapshot(stream, snapshot),
             }
         }
-        self.note_idle(stream);
+        self.note_idle(now, stream);
     }
 
     /// Whether the stream is idle may be another thing by now.
-    fn note_idle(&mut self, stream: &StreamId) {
+    fn note_idle(&mut self, now: u64, stream: &StreamId) {
         let Some(loaded) = self.workers.get_mut(stream) else { return };
         if let Some(place) = loaded.idle.take() {
             self.idle.remove(&place);
@@ -202,14 +218,14 @@ impl<T: Recipient> Shard<T> {
         if loaded.worker.is_idle() && !self.hub.listens(stream) {
             self.uses += 1;
             loaded.idle = Some(self.uses);
-            self.idle.insert(self.uses, stream.clone());
+            self.idle.insert(self.uses, (stream.clone(), now));
         }
     }
 
     /// Unloads what was idle for longest, where too much is.
     fn make_room(&mut self, now: u64) {
         while self.idle.len() > self.shared.limits.streams_idle
-            && let Some((_, stream)) = self.idle.pop_first()
+            && let Some((_, (stream, _))) = self.idle.pop_first()
         {
             self.unload(now, &stream);
         }

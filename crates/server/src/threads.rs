@@ -4,9 +4,10 @@
 //! Not here: what a shard does (`shard.rs`).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use twinstore_protocol::StreamId;
 
@@ -137,29 +138,48 @@ impl Thread {
     fn run(mut self, inbox: &Receiver<Message>) {
         let mut stopping = false;
         while !(stopping && self.shard.is_idle()) {
-            let Ok(message) = inbox.recv() else { return };
+            let message = self.next(inbox);
             let now = random::now();
             match message {
-                Message::Asked(stream, command) => {
-                    self.shared.metrics.questions_waiting.dec();
-                    let _in = tracing::debug_span!("stream", %stream).entered();
-                    self.shard.asked(now, &stream, command);
-                }
-                Message::Appended(stream, outcome) => {
-                    let _in = tracing::debug_span!("stream", %stream).entered();
-                    if let Ok(head) = &outcome {
-                        tracing::debug!(head = head.seq.0, "stored");
-                    }
-                    self.shard.appended(now, &stream, outcome);
-                }
-                Message::Locked(stream) => self.shard.locked(now, &stream),
-                Message::Hinted(hint) => self.shard.hinted(now, &hint),
-                Message::Stop => stopping = true,
+                Ok(Message::Stop) => stopping = true,
+                Ok(message) => self.handle(now, message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.shard.tick(now);
             self.lock();
             self.append();
         }
         self.shard.stop(random::now());
+    }
+
+    fn handle(&mut self, now: u64, message: Message) {
+        match message {
+            Message::Asked(stream, command) => {
+                self.shared.metrics.questions_waiting.dec();
+                let _in = tracing::debug_span!("stream", %stream).entered();
+                self.shard.asked(now, &stream, command);
+            }
+            Message::Appended(stream, outcome) => {
+                let _in = tracing::debug_span!("stream", %stream).entered();
+                if let Ok(head) = &outcome {
+                    tracing::debug!(head = head.seq.0, "stored");
+                }
+                self.shard.appended(now, &stream, outcome);
+            }
+            Message::Locked(stream) => self.shard.locked(now, &stream),
+            Message::Hinted(hint) => self.shard.hinted(now, &hint),
+            // The loop's own.
+            Message::Stop => {}
+        }
+    }
+
+    /// The next message; a timeout where the shard has something to do before.
+    fn next(&self, inbox: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
+        match self.shard.next_tick() {
+            Some(at) => inbox.recv_timeout(Duration::from_millis(at.saturating_sub(random::now()))),
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
     }
 
     fn lock(&mut self) {

@@ -119,6 +119,25 @@ fn the_stream_that_was_idle_for_longest_is_unloaded_and_is_there_again_when_aske
 }
 
 #[test]
+fn a_stream_that_is_idle_for_long_is_unloaded() {
+    let mut world = World::new(Limits { stream_idle_ms: 100, ..Limits::DEFAULT });
+    assert_eq!(world.shard.next_tick(), None);
+    world.add("m/a", 1);
+    world.ask("m/b", 2, Ask::Watch { records: false });
+    world.add("m/b", 1);
+    assert_eq!(world.shard.next_tick(), Some(101));
+    world.shard.tick(100);
+    assert_eq!((world.loaded(), world.kept("m/a")), (vec!["m/a", "m/b"], 0));
+    world.shard.tick(101);
+    assert_eq!((world.loaded(), world.kept("m/a")), (vec!["m/b"], 1));
+    assert_eq!(world.shard.next_tick(), None, "somebody listens to the other");
+    assert_eq!(world.state("m/a"), "1 1");
+    world.ask("m/b", 2, Ask::Leave);
+    world.shard.tick(101);
+    assert_eq!((world.loaded(), world.kept("m/b")), (vec![], 1));
+}
+
+#[test]
 fn a_stream_that_somebody_listens_to_or_that_has_work_stays() {
     let mut world = World::new(Limits { streams_idle: 1, ..Limits::DEFAULT });
     for (session, stream) in (1..).zip(["m/a", "m/b", "m/c"]) {
