@@ -70,6 +70,13 @@ async fn twins_bring_theirs_with_the_hello() {
     );
     say(&world.function(), "a", &push(DEMO, client, 1, 1)).await;
     assert_eq!(world.frames("a")[0]["t"], "events");
+    // On another's socket the client is still hers.
+    connect(&world.function(), "b", json!(null)).await;
+    let bo = with_token(&token("bo", &[DEMO], 600), hello(DEMO, client));
+    say(&world.function(), "b", &bo).await;
+    assert_eq!(world.frames("b")[0]["clients"], json!([]), "nothing is told of it");
+    say(&world.function(), "b", &push(DEMO, client, 2, 2)).await;
+    assert_eq!(world.frames("b")[0]["code"], "other-subject");
     // Another's token on the same socket, then a new one of its own that may only look.
     let auth = |token: &str| json!({ "t": "auth", "token": token });
     say(&world.function(), "a", &auth(&token("bo", &[DEMO], 600))).await;
