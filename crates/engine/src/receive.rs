@@ -350,8 +350,10 @@ impl<A: Clone> Engine<A> {
             settled: done,
             ..Write::default()
         });
-        // What is kept for its verdict alone has no event to come any more.
-        for pending in self.outbox.iter_mut().filter(|p| p.included && !p.told) {
+        // What is kept for its verdict alone has no event to come any more; nor has, it may be, what this state has
+        // though its rows do not name the client: they answer an older question. Sent again it gets its verdict.
+        let asks = |p: &&mut Pending<A>| p.included || !planted::is(Bug::SnapshotLeavesEntry);
+        for pending in self.outbox.iter_mut().filter(|p| !p.told).filter(asks) {
             if pending.progress == Progress::Decided {
                 pending.progress = Progress::Queued;
             }
