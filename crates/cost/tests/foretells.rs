@@ -38,15 +38,15 @@ fn one_action_through_the_pipeline() {
     assert_eq!((counts.write_units, counts.read_units, counts.stream_reads), (1 + 8, 2 + 3, 2));
 }
 
-/// 50 actions of 200 bytes: 12.8 kB in, 7.3 kB out, 17.7 kB to others, one message each. A pack of
-/// 18,160 bytes: 18 KB, 36 units; 5 records, the client and the head: 14.
+/// 50 actions of 200 bytes: 12.8 kB in, 7.3 kB out, 17.7 kB to others, one message each. A pack's text of
+/// 18,000 bytes becomes 2,780, in an item of 2,940: 3 KB, 6 units; 5 records, the client and the head: 14.
 #[test]
 fn fifty_actions_in_a_message() {
     let run = Run { actions: 500, batch: 50, receivers: 3, ..Run::default() };
     let counts = counts(&run, Topology::Coupled);
     assert_eq!((counts.messages_in, counts.messages_out, counts.invocations), (10, 30, 10));
-    // Two states of 20,000 bytes as well.
-    assert_eq!(counts.write_units, 10 * (36 + 14) + 2 * 20);
+    // Two states of 20,000 bytes as well, which become 3,060.
+    assert_eq!(counts.write_units, 10 * (6 + 14) + 2 * 3);
 }
 
 /// While a message is under way the rest gathers: 100 messages with 100 actions each, which is what
@@ -72,9 +72,9 @@ fn what_gathers_is_stored_and_told_together() {
         (counts(&alone, Topology::Pipeline), counts(&gathered, Topology::Pipeline));
     assert_eq!(alone_counts.messages_out, 10 * gathered_counts.messages_out);
     assert_eq!(gathered_counts.invocations, 10_000 + 2 * 1_000);
-    // Ten messages in the inbox; a pack of 3,760 bytes, the client, the head and 10 records.
-    let written = 1_000 * (10 + 8 + 4 + 20);
-    assert_eq!(gathered_counts.write_units, written + (50 + 48) * 20);
+    // Ten messages in the inbox; a pack whose 3,600 bytes become 764, the client, the head and 10 records.
+    let written = 1_000 * (10 + 2 + 4 + 20);
+    assert_eq!(gathered_counts.write_units, written + (50 + 48) * 3);
     assert!(dollars(&gathered, Topology::Pipeline) < dollars(&alone, Topology::Pipeline) / 3.0);
 }
 
