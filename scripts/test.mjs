@@ -32,8 +32,8 @@ const PARTS = [
   { name: 'docs', run: () => unitTests('tests/docs') },
   { name: 'fmt', run: () => cargo('fmt', '--all', '--check') },
   { name: 'clippy', run: clippy },
-  { name: 'rust', needs: ['postgres'], run: () => cargo('test', ...locked) },
-  { name: 'sim', run: () => cargo('test', '--profile', 'sim', '-p', 'sim', '--features', 'planted', ...locked) },
+  { name: 'rust', needs: ['postgres'], run: () => cargo('test', '--no-fail-fast', ...locked) },
+  { name: 'sim', run: () => cargo('test', '--profile', 'sim', '-p', 'sim', '--features', 'planted', '--no-fail-fast', ...locked) },
   { name: 'templates', run: templates },
   { name: 'aws', needs: ['dynoxide'], run: aws },
   { name: 'wasm', needs: ['wasm-pack', 'browser'], run: wasmTests },
@@ -82,7 +82,7 @@ async function templates() {
 /** What compiles the AWS SDK, which the other parts are spared; against an emulator, or what TWINSTORE_DYNAMODB names. */
 async function aws() {
   await cargo('clippy', '-p', 'twinstore-dynamodb', '-p', 'twinstore-lambda', '-p', 'twinstore', '--features', 'twinstore/dynamodb', '--all-targets', ...locked, '--', '-D', 'warnings')
-  await cargo('test', '-p', 'twinstore-dynamodb', '-p', 'twinstore-lambda', ...locked)
+  await cargo('test', '-p', 'twinstore-dynamodb', '-p', 'twinstore-lambda', '--no-fail-fast', ...locked)
 }
 
 /** The engine's suite once more, in WASM in Node; then the WASM crate's, in a browser whose flags webdriver.json holds. */
