@@ -147,13 +147,13 @@ impl Store {
         after: &Known,
     ) -> Result<TransactWriteItem, CallError> {
         let change = match after.subject.as_ref().filter(|_| before.subject.is_none()) {
-            Some(subject) => Expression::update("SET #last = :last, #pack = :pack, #subject = :subject")
-                .with("subject", text(&**subject)),
+            Some(subject) => {
+                Expression::update("SET #last = :last, #pack = :pack, #subject = :subject")
+                    .with("subject", text(&**subject))
+            }
             None => Expression::update("SET #last = :last, #pack = :pack"),
         };
-        let change = change
-            .with("last", number(after.last.0))
-            .with("pack", number(after.pack.0));
+        let change = change.with("last", number(after.last.0)).with("pack", number(after.pack.0));
         let change = match before.last {
             N(0) => change.and_when("attribute_not_exists(#last)"),
             N(last) => change.and_when("#last = :known").with("known", number(last)),
@@ -208,12 +208,16 @@ fn head_write(table: &str, append: &Append, owes: bool) -> Result<TransactWriteI
     update(table, key(append.stream.as_str(), HEAD), &change)
 }
 
-fn put(table: &str, item: Item) -> Result<TransactWriteItem, CallError> {
+pub(crate) fn put(table: &str, item: Item) -> Result<TransactWriteItem, CallError> {
     let put = Put::builder().table_name(table).set_item(Some(item)).build();
     Ok(TransactWriteItem::builder().put(put.map_err(|_| malformed("Put"))?).build())
 }
 
-fn update(table: &str, key: Item, change: &Expression) -> Result<TransactWriteItem, CallError> {
+pub(crate) fn update(
+    table: &str,
+    key: Item,
+    change: &Expression,
+) -> Result<TransactWriteItem, CallError> {
     let update = Update::builder()
         .table_name(table)
         .set_key(Some(key))
