@@ -45,12 +45,12 @@ const PARTS = [
   { name: 'server', run: () => buildServer(DEV) },
   { name: 'unit', needs: ['build', 'server'], run: () => unitTests('tests/js', { TWINSTORE_SERVER: serverBinary(DEV) }) },
   { name: 'demo', needs: ['build'], run: buildDemo },
-  { name: 'packaging', needs: ['build', 'server', 'demo'], run: () => endToEnd('tests/packaging') },
-  { name: 'e2e', needs: ['build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
+  { name: 'packaging', needs: ['browser', 'node22', 'build', 'server', 'demo'], run: () => endToEnd('tests/packaging') },
+  { name: 'e2e', needs: ['browser', 'build', 'server', 'models', 'demo'], run: () => endToEnd('tests/e2e') },
   { name: 'dynamodb', needs: ['setup'], run: () => onDynamoDbLocal(locked) },
   { name: 'functions', needs: ['setup'], run: () => buildFunctions(locked) },
-  { name: 'coupled', needs: ['functions', 'build', 'models', 'demo'], run: () => endToEndOn('coupled') },
-  { name: 'pipeline', needs: ['functions', 'build', 'models', 'demo'], run: () => endToEndOn('pipeline') },
+  { name: 'coupled', needs: ['browser', 'functions', 'build', 'models', 'demo'], run: () => endToEndOn('coupled') },
+  { name: 'pipeline', needs: ['browser', 'functions', 'build', 'models', 'demo'], run: () => endToEndOn('pipeline') },
 ]
 
 await main(() => {
