@@ -127,21 +127,20 @@ struct Thread {
     shared: Shared,
     own: Sender<Message>,
     health: Arc<Health>,
+    stopping: bool,
 }
 
 impl Thread {
     fn new(shared: Shared, own: Sender<Message>, health: Arc<Health>) -> Self {
         let shard = Shard::new(shared.clone(), Box::new(random::log_id));
-        Self { shard, shared, own, health }
+        Self { shard, shared, own, health, stopping: false }
     }
 
     fn run(mut self, inbox: &Receiver<Message>) {
-        let mut stopping = false;
-        while !(stopping && self.shard.is_idle()) {
+        while !(self.stopping && self.shard.is_idle()) {
             let message = self.next(inbox);
             let now = random::now();
             match message {
-                Ok(Message::Stop) => stopping = true,
                 Ok(message) => self.handle(now, message),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -169,8 +168,7 @@ impl Thread {
             }
             Message::Locked(stream) => self.shard.locked(now, &stream),
             Message::Hinted(hint) => self.shard.hinted(now, &hint),
-            // The loop's own.
-            Message::Stop => {}
+            Message::Stop => self.stopping = true,
         }
     }
 

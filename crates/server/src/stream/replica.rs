@@ -231,11 +231,10 @@ impl Replica {
     ) -> Result<Known, ReadError> {
         let last = self.last_n(config, client)?;
         let maybe_forgotten = last == N(0) && self.clients_since.forgets(client);
-        let subject = match caller {
-            Some(_) => self.subject(config, client)?,
-            None => None,
+        let is_others = match caller {
+            Some(caller) => self.subject(config, client)?.is_some_and(|bound| bound != *caller),
+            None => false,
         };
-        let is_others = subject.is_some_and(|subject| caller != Some(&subject));
         Ok(Known { last, maybe_forgotten, is_others })
     }
 

@@ -68,11 +68,9 @@ impl World {
     /// By somebody with a token that names it.
     fn push_as(&mut self, subject: &'static str, entries: &str) -> &mut Self {
         let entries = entries.split(", ").map(entry).collect();
-        let subject_too = Some(subject.into());
-        self.ask(
-            subject,
-            Ask::Submit(Submission { entries, subject: subject_too, ..Submission::default() }),
-        )
+        let caller = Some(subject.into());
+        let submission = Submission { entries, subject: caller, ..Submission::default() };
+        self.ask(subject, Ask::Submit(submission))
     }
 
     fn ask(&mut self, to: &'static str, ask: Ask) -> &mut Self {
@@ -505,7 +503,7 @@ fn what_is_caught_up_ends_with_a_checksum() {
 const ALL: crate::log::Page = crate::log::Page { events: 9, bytes: usize::MAX };
 
 #[test]
-fn a_client_is_its_first_subject_s() {
+fn a_client_belongs_to_its_first_subject() {
     let mut world = World::new();
     world.push_as("ann", "a:1 add, b:1 invalid").expect(&["append 2"]);
     // What is not durable yet binds as well.
