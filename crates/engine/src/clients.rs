@@ -37,6 +37,8 @@ pub(crate) struct ClientState {
     pub(crate) ours: bool,
     /// All that it stored is here: its missing numbers will never come.
     pub(crate) whole: bool,
+    /// It was taken for dead and goes on storing: for so many refused gaps more its missing numbers may yet come.
+    pub(crate) patience: u8,
     /// How many of its actions lie in the outbox.
     pub(crate) pending: usize,
 }
@@ -70,7 +72,8 @@ impl Clients {
 
     fn push(&mut self, name: ClientId, ours: bool) {
         let (settled, passed, pending) = (N(0), N(0), 0);
-        self.0.push(ClientState { name, settled, passed, ours, whole: ours, pending });
+        let (whole, patience) = (ours, 0);
+        self.0.push(ClientState { name, settled, passed, ours, whole, patience, pending });
     }
 
     pub(crate) fn get(&self, client: Client) -> Option<&ClientState> {
@@ -90,7 +93,7 @@ impl Clients {
     }
 
     pub(crate) fn is_whole(&self, client: Client) -> bool {
-        self.get(client).is_some_and(|c| c.whole)
+        self.get(client).is_some_and(|c| c.whole && c.patience == 0)
     }
 
     /// This number has its verdict, and so have those before it.

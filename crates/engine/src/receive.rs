@@ -426,6 +426,12 @@ impl<A: Clone> Engine<A> {
                 }
             }
             Refusal::Correct | Refusal::Later => {
+                // Nobody may be left to store what is missing: a tab that lived without its lock dies unnoticed.
+                if refusal == Refusal::Correct
+                    && let Some(row) = self.clients.get_mut(id.client)
+                {
+                    row.patience = row.patience.saturating_sub(1);
+                }
                 self.push_after = Some(now.plus(self.config.limits.link.retry_ms_min * 4));
             }
         }

@@ -12,6 +12,9 @@ use crate::link::Link;
 use crate::outbox::Pending;
 use crate::{Client, Engine, Entry, HeldReason, Millis, Output, Progress, StoredState, Write};
 
+/// A ping lies between two of them: whoever lives has stored by then what it held.
+const GAPS_MAX: u8 = 2;
+
 impl<A: Clone> Engine<A> {
     pub(crate) fn restore(&mut self, stored: StoredState<A>) {
         self.learn_stored(&stored);
@@ -219,7 +222,7 @@ impl<A: Clone> Engine<A> {
         // Who was taken for dead and goes on storing lives: more may be on its way.
         for entry in entries.iter().filter(|e| e.id.client != Client::OWN) {
             if let Some(row) = self.clients.get_mut(entry.id.client) {
-                row.whole = false;
+                row.patience = GAPS_MAX;
             }
         }
         self.take_in_and_show(entries);
@@ -234,7 +237,10 @@ impl<A: Clone> Engine<A> {
     pub(crate) fn adopt(&mut self, client: Client, entries: Vec<Entry<A>>, whole: bool) {
         if let Some(row) = self.clients.get_mut(client) {
             row.ours = true;
-            row.whole |= whole;
+            if whole {
+                row.whole = true;
+                row.patience = 0;
+            }
         }
         self.take_in_and_show(entries);
     }

@@ -635,6 +635,18 @@ fn who_was_taken_for_dead_and_lives_is_waited_for() {
     tabs.leader.feed(30, Input::Arrived(entries));
     tabs.exchange(30);
     assert_eq!(tabs.server.state(), [1], "nothing is skipped");
+    // It dies before its second is there. Its lock is the leader's already, so nobody notices.
+    let mut now = 30;
+    let mut wait = |tabs: &mut Tabs| {
+        now += u64::from(common::PING_MS) + 10;
+        tabs.leader.pass_time(now);
+        tabs.exchange(now);
+    };
+    wait(&mut tabs);
+    assert_eq!(tabs.server.state(), [1], "one gap may be of what is on its way");
+    wait(&mut tabs);
+    wait(&mut tabs);
+    assert_eq!(tabs.server.state(), [1, 3], "what is left waits for nothing");
 }
 
 #[test]
