@@ -5,6 +5,10 @@
 
 use twinstore_protocol::{ClientId, N};
 
+/// So often the server names a gap before it is skipped. A ping lies between two of them: whoever lives has stored by
+/// then what it held.
+pub(crate) const GAPS_MAX: u8 = 2;
+
 /// A client, as the engine that gave it knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Client(pub(crate) u32);
@@ -35,9 +39,9 @@ pub(crate) struct ClientState {
     pub(crate) passed: N,
     /// This page load, or one that is gone: its verdicts are told here.
     pub(crate) ours: bool,
-    /// All that it stored is here: its missing numbers will never come.
+    /// All that it stored can be read here.
     pub(crate) whole: bool,
-    /// It was taken for dead and goes on storing: for so many refused gaps more its missing numbers may yet come.
+    /// It may live: for so many refused gaps more its missing numbers may yet come.
     pub(crate) patience: u8,
     /// How many of its actions lie in the outbox.
     pub(crate) pending: usize,
@@ -72,7 +76,7 @@ impl Clients {
 
     fn push(&mut self, name: ClientId, ours: bool) {
         let (settled, passed, pending) = (N(0), N(0), 0);
-        let (whole, patience) = (ours, 0);
+        let (whole, patience) = (true, if ours { 0 } else { GAPS_MAX });
         self.0.push(ClientState { name, settled, passed, ours, whole, patience, pending });
     }
 
@@ -92,6 +96,7 @@ impl Clients {
         self.get(client).is_some_and(|c| c.ours)
     }
 
+    /// Its missing numbers will never come.
     pub(crate) fn is_whole(&self, client: Client) -> bool {
         self.get(client).is_some_and(|c| c.whole && c.patience == 0)
     }

@@ -426,7 +426,8 @@ impl<A: Clone> Engine<A> {
                 }
             }
             Refusal::Correct | Refusal::Later => {
-                // Nobody may be left to store what is missing: a tab that lived without its lock dies unnoticed.
+                // Nobody may be left to store what is missing: who took a client over may not lead any more, and a tab
+                // that lived without its lock dies unnoticed.
                 if refusal == Refusal::Correct
                     && let Some(row) = self.clients.get_mut(id.client)
                 {

@@ -8,12 +8,10 @@
 use twinstore_protocol::planted::{self, Bug};
 use twinstore_protocol::{Cursor, N, Seq};
 
+use crate::clients::GAPS_MAX;
 use crate::link::Link;
 use crate::outbox::Pending;
 use crate::{Client, Engine, Entry, HeldReason, Millis, Output, Progress, StoredState, Write};
-
-/// A ping lies between two of them: whoever lives has stored by then what it held.
-const GAPS_MAX: u8 = 2;
 
 impl<A: Clone> Engine<A> {
     pub(crate) fn restore(&mut self, stored: StoredState<A>) {
@@ -219,7 +217,7 @@ impl<A: Clone> Engine<A> {
     }
 
     pub(crate) fn arrive(&mut self, entries: Vec<Entry<A>>) {
-        // Who was taken for dead and goes on storing lives: more may be on its way.
+        // Who goes on storing lives, though it was taken for dead: more may be on its way.
         for entry in entries.iter().filter(|e| e.id.client != Client::OWN) {
             if let Some(row) = self.clients.get_mut(entry.id.client) {
                 row.patience = GAPS_MAX;
@@ -236,9 +234,9 @@ impl<A: Clone> Engine<A> {
 
     pub(crate) fn adopt(&mut self, client: Client, entries: Vec<Entry<A>>, whole: bool) {
         if let Some(row) = self.clients.get_mut(client) {
+            row.whole = whole || (row.ours && row.whole);
             row.ours = true;
             if whole {
-                row.whole = true;
                 row.patience = 0;
             }
         }
@@ -267,7 +265,8 @@ impl<A: Clone> Engine<A> {
             }
             if let Some((_, held)) = self.dropped.iter().find(|(dropped, _)| *dropped == id) {
                 // Its own tab slept, and has stored it as it was before.
-                let anew = !self.clients.is_whole(id.client) && entry.held.is_none();
+                let gone = self.clients.is_ours(id.client) && self.clients.is_whole(id.client);
+                let anew = !gone && entry.held.is_none();
                 let Some(reason) = held.filter(|_| anew) else { continue };
                 entry.held = Some(reason);
                 write.entries.push(entry.clone());
