@@ -67,10 +67,14 @@ export class Change {
     this.#leave(other)
   }
 
-  /** What is still to be done of another change where the entries themselves come along by other ways: what it takes out, and what it holds. */
-  repeat(other) {
+  /**
+   * What is still to be done of another change where the entries themselves come along by other ways: what it takes out, and what it holds.
+   * What it settles is the log's, which whoever leads may write.
+   */
+  repeat(other, leads) {
     this.rows = this.rows.concat(other.rows.filter(row => row.held))
     this.#leave(other)
+    if (!leads) this.settled = {}
   }
 
   #leave(other) {

@@ -442,7 +442,7 @@ impl Storage {
         move |reason| {
             this.lose(losses, reason);
             let left = Change::new();
-            left.repeat(&change);
+            left.repeat(&change, this.leads.get());
             this.write(left);
         }
     }
@@ -518,7 +518,7 @@ impl Storage {
         let meanwhile = self.gathered.replace(Change::new());
         self.listener.moved(reason);
         let (change, last) = self.listener.everything();
-        change.repeat(&meanwhile);
+        change.repeat(&meanwhile, self.leads.get());
         self.perform(change, Some(last), self.journaled.take());
         self.listener.carried();
     }

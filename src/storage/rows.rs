@@ -50,9 +50,9 @@ extern "C" {
     /// Takes in another change that comes after.
     #[wasm_bindgen(method)]
     pub(super) fn join(this: &Change, other: &Change);
-    /// Takes out what another change takes out, and holds what it holds.
+    /// Takes out what another change takes out, and holds what it holds; where this tab leads, settles what it settles.
     #[wasm_bindgen(method)]
-    pub(super) fn repeat(this: &Change, other: &Change);
+    pub(super) fn repeat(this: &Change, other: &Change, leads: bool);
     #[wasm_bindgen(method, getter)]
     pub(super) fn rows(this: &Change) -> Array;
     #[wasm_bindgen(method, getter)]

@@ -73,6 +73,8 @@ pub struct Engine<A> {
     pub(crate) reads: usize,
     /// Something was missed that these may have come too early for.
     pub(crate) missed: bool,
+    /// What was to be read could not be: its home was just lost.
+    pub(crate) unread: bool,
     /// Drawn anew when the server was reset: what was stored of another one says nothing about this one.
     pub(crate) epoch: u64,
     /// Not before this may a snapshot be asked for again.
@@ -145,6 +147,7 @@ impl<A: Clone> Engine<A> {
             dropped: Vec::new(),
             reads: 0,
             missed: false,
+            unread: false,
             epoch: 0,
             snapshot_after: Millis(0),
             snapshot_wait_ms: 0,

@@ -202,6 +202,12 @@ impl<A: Clone> Outbox<A> {
         ids
     }
 
+    /// A client's actions that would be sent next.
+    pub(crate) fn queued_of(&self, client: Client) -> Vec<Id> {
+        let queued = self.list.iter().filter(|p| p.stored && p.progress == Progress::Queued);
+        queued.map(|p| p.entry.id).filter(|id| id.client == client).collect()
+    }
+
     /// Whose verdicts are waited for, each with the first number.
     pub(crate) fn waiting_for(&self) -> Vec<Id> {
         let mut first: Vec<Id> = Vec::new();

@@ -118,7 +118,7 @@ impl<A: Clone> Engine<A> {
         let same_log = self.cursor.as_ref().is_none_or(|cursor| cursor.log == frame.log);
         let place = self.place();
         // What storage is being read for is in it; what a leader waits for after a reset comes as a whole.
-        let reads = !self.leads && (self.reads > 0 || astray);
+        let reads = !self.leads && (self.reads > 0 || self.unread || astray);
         if astray && self.leads {
             return;
         }
@@ -130,11 +130,12 @@ impl<A: Clone> Engine<A> {
         let own = self.cursor.as_ref();
         let here = |e: &Event<A>| own.is_some_and(|own| own.seq == e.seq && own.chain != e.chain);
         if frame.events.iter().any(here) {
-            if self.leads {
-                self.cursor = None;
-                return self.ask_for_snapshot(now);
+            self.cursor = None;
+            self.ask_for_snapshot(now);
+            if !self.leads {
+                self.pull();
             }
-            return self.pull();
+            return;
         }
         let twice = planted::is(Bug::EventsTwice) && frame.after < place;
         let fresh: Vec<_> = frame.events.into_iter().filter(|e| e.seq > place || twice).collect();
@@ -250,6 +251,10 @@ impl<A: Clone> Engine<A> {
             self.outputs.push_back(Output::Compact(cursor.clone()));
         }
         self.cursor = Some(cursor);
+        // Without a name it may be ours: the server named its events after what an older hello asked for.
+        if told.iter().any(|t| t.event.id.is_none()) {
+            self.ask_for_verdicts();
+        }
         for Told { event, pending, .. } in told {
             if let Some(pending) = pending {
                 self.tell(pending, event.seq, event.error);
@@ -351,18 +356,23 @@ impl<A: Clone> Engine<A> {
             ..Write::default()
         });
         // What is kept for its verdict alone has no event to come any more; nor has, it may be, what this state has
-        // though its rows do not name the client: they answer an older question. Sent again it gets its verdict.
-        let asks = |p: &&mut Pending<A>| p.included || !planted::is(Bug::SnapshotLeavesEntry);
-        for pending in self.outbox.iter_mut().filter(|p| !p.told).filter(asks) {
-            if pending.progress == Progress::Decided {
-                pending.progress = Progress::Queued;
-            }
-        }
+        // though its rows do not name the client: they answer an older question.
+        self.ask_for_verdicts();
         // I1: the state first, then what became of the actions.
         self.rebase(Some(state), Vec::new(), entering);
         for (pending, rejection) in gone {
             let seq = rejection.map_or(mark.seq, |r| r.seq);
             self.tell(pending, seq, rejection.and_then(|r| r.error.clone()));
+        }
+    }
+
+    /// The events that decided actions wait for may never come under their names: sent again they get their verdicts.
+    fn ask_for_verdicts(&mut self) {
+        let asks = |p: &&mut Pending<A>| p.included || !planted::is(Bug::SnapshotLeavesEntry);
+        for pending in self.outbox.iter_mut().filter(|p| !p.told).filter(asks) {
+            if pending.progress == Progress::Decided {
+                pending.progress = Progress::Queued;
+            }
         }
     }
 
@@ -410,7 +420,14 @@ impl<A: Clone> Engine<A> {
         }
         match refusal {
             Refusal::Hold(reason) => {
-                if self.hold(id, reason) {
+                let mut held = self.hold(id, reason);
+                // Who may not send one action of a client may send none of them.
+                if reason == HeldReason::OtherSubject {
+                    for other in self.outbox.queued_of(id.client) {
+                        held |= self.hold(other, reason);
+                    }
+                }
+                if held {
                     self.replay();
                 }
             }

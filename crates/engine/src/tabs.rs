@@ -45,11 +45,12 @@ impl<A: Clone> Engine<A> {
         // Who begins to lead waits for what was asked for since it does.
         let ready = self.ready || last;
         self.ready = true;
+        self.unread = stored.is_none();
         if let Some(stored) = stored {
             let before = self.cursor.clone();
             self.catch_up(stored);
             // What is answered to a hello is about the cursor that it had.
-            if matches!(self.link, Link::Greeting { .. }) && self.cursor != before {
+            if self.has_greeted() && self.cursor != before {
                 self.give_up_link(now);
             }
         }
@@ -63,8 +64,11 @@ impl<A: Clone> Engine<A> {
     fn catch_up(&mut self, stored: StoredState<A>) {
         // I2: another tab met a server that was reset, and this one did not; or the other way round.
         let same = stored.epoch == self.epoch;
-        // Whoever has said hello hears from the server itself where it stands.
-        let greeted = matches!(self.link, Link::Greeting { .. } | Link::Online { .. });
+        // Whoever has said hello hears from the server itself where it stands. Of a server that was restored it is
+        // behind what is stored: asked about that, it says so.
+        let beyond = self.link.is_online()
+            && stored.cursor.as_ref().is_some_and(|stored| stored.seq > self.head);
+        let greeted = self.has_greeted() && !beyond;
         let anew = if same {
             !self.leads && self.is_of_another(stored.cursor.as_ref())
         } else {
@@ -107,6 +111,10 @@ impl<A: Clone> Engine<A> {
         first.entry.from = N(1);
         let write = Write { entries: vec![first.entry.clone()], ..Write::default() };
         self.outputs.push_back(Output::Persist(write));
+    }
+
+    fn has_greeted(&self) -> bool {
+        matches!(self.link, Link::Greeting { .. } | Link::Online { .. })
     }
 
     fn learn_stored(&mut self, stored: &StoredState<A>) {

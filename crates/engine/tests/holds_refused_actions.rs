@@ -25,7 +25,6 @@ fn those_behind_go_on() {
         (code::TOO_DEEP, HeldReason::TooDeep),
         (code::NOT_PLAIN, HeldReason::NotPlain),
         (code::TOO_OLD, HeldReason::TooOld),
-        (code::OTHER_SUBJECT, HeldReason::OtherSubject),
     ];
     for (code, reason) in reasons {
         let (page, server) = refused(code);
@@ -37,6 +36,25 @@ fn those_behind_go_on() {
         assert_eq!((status.pending, status.held), (0, 1));
         assert_eq!(HeldReason::parse(code), Some(reason), "storage gives it back");
     }
+}
+
+#[test]
+fn of_who_may_not_send_for_a_client_all_that_waits_is_held_at_once() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    page.dispatch_all(0, [1, 2]);
+    server.refuse.insert(3, code::OTHER_SUBJECT);
+    page.dispatch_all(0, [3, 4, 5]);
+    page.exchange(0, &mut server);
+    let held = Progress::Held(HeldReason::OtherSubject);
+    assert_eq!(HeldReason::parse(code::OTHER_SUBJECT), Some(HeldReason::OtherSubject));
+    assert_eq!((page.progress(), server.state()), (vec![held; 3], vec![1, 2]));
+    assert_eq!(page.visible, [1, 2]);
+    // Its own user is back.
+    server.refuse.clear();
+    page.dispatch(10, 6);
+    page.exchange(10, &mut server);
+    assert_eq!((page.progress(), server.state()), (vec![held; 3], vec![1, 2, 6]));
 }
 
 #[test]

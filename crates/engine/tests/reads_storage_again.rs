@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Page, Server};
+use common::{Disk, Page, Server};
 use twinstore_engine::Input;
 use twinstore_engine::wire::Incoming;
 use twinstore_protocol::{Chain, Seq};
@@ -100,17 +100,58 @@ fn who_hears_the_server_goes_by_that_and_not_by_what_another_tab_stored() {
         before.append("c", action);
     }
     one.hear(0, &before);
-    after.append("c", 11);
+    for action in [11, 13] {
+        after.append("c", action);
+    }
     two.hear(0, &after);
     two.disk = one.disk.clone();
     let stored = two.stored();
     two.feed(10, Input::Reread(Some(stored)));
-    assert_eq!(two.visible, [11]);
-    for action in [13, 15] {
-        after.append("c", action);
-    }
+    assert_eq!(two.visible, [11, 13]);
+    after.append("c", 15);
     two.hear(20, &after);
     assert_eq!(two.visible, [11, 13, 15]);
+}
+
+#[test]
+fn what_is_stored_beyond_the_servers_head_is_asked_about() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    for action in [11, 12] {
+        server.append("c", action);
+    }
+    page.hear(0, &server);
+    let disk = page.disk.clone();
+    // The server is restored. A tab that slept since before the second event leads now.
+    server.log.truncate(1);
+    let mut page = Page::online("b", &mut server);
+    assert_eq!(page.visible, [11]);
+    page.disk = disk;
+    let stored = page.stored();
+    page.feed(10, Input::Reread(Some(stored)));
+    page.pass_time(1_000);
+    page.open(1_000);
+    page.exchange(1_000, &mut server);
+    assert_eq!(page.notices, ["reset 0"]);
+    assert_eq!(page.visible, [11]);
+    assert_eq!(page.disk.base.as_deref(), Some([11].as_slice()), "and so do the tabs that read it");
+}
+
+#[test]
+fn who_could_not_read_what_it_missed_folds_nothing_onto_what_it_knows() {
+    let mut server = Server::new();
+    let mut page = Page::following("b", Disk::default());
+    page.feed(0, Input::Relayed { online: true, schema: 1 });
+    server.append("c", 11);
+    // The database is being opened anew.
+    page.feed(0, Input::Reread(None));
+    page.receive(0, server.news(Seq(0)).remove(0));
+    assert!(page.visible.is_empty(), "the place may be that of another history");
+    page.disk.cursor = None;
+    let stored = page.stored();
+    page.feed(10, Input::Reread(Some(stored)));
+    page.receive(10, server.news(Seq(0)).remove(0));
+    assert_eq!(page.visible, [11]);
 }
 
 #[test]

@@ -3,8 +3,33 @@
 mod common;
 
 use common::{Page, Server};
+use twinstore_engine::wire::Incoming;
+use twinstore_protocol::{N, Seq, VerdictRow, Verdicts};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn a_rejection_that_comes_without_its_name_is_asked_for() {
+    let mut server = Server::new();
+    let mut page = Page::online("a", &mut server);
+    page.dispatch(0, 7);
+    // The events answer an older hello that did not name the client; the verdict comes first.
+    let push = page.wire.pop_front().expect("it was sent");
+    let frames = server.receive(common::lower(push));
+    let error = Some(common::rejection());
+    let verdicts = vec![VerdictRow { client: page.id.clone(), n: N(1), seq: Seq(1), error }];
+    page.receive(0, Incoming::Verdicts(Verdicts { stream: common::stream(), verdicts }));
+    for mut frame in frames {
+        if let Incoming::Events(frame) = &mut frame {
+            let event = &mut frame.events[0];
+            (event.client, event.n, event.error) = (None, None, None);
+        }
+        page.receive(0, frame);
+    }
+    page.exchange(0, &mut server);
+    assert_eq!(page.visible, [0; 0]);
+    assert_eq!(page.engine.status().pending, 0);
+}
 
 #[test]
 fn those_behind_it_stay() {

@@ -183,10 +183,13 @@ impl Change {
     }
 
     /// What is still to be done of another change where the entries themselves come along by other ways: what it
-    /// takes out, and what it holds.
-    pub(crate) fn repeat(&mut self, other: &Self) {
+    /// takes out, and what it holds. What it settles is the log's, which whoever leads may write.
+    pub(crate) fn repeat(&mut self, other: &Self, leads: bool) {
         self.rows.extend(other.rows.iter().filter(|row| row.held.is_some()).cloned());
         self.leave(other);
+        if !leads {
+            self.settled.clear();
+        }
     }
 
     fn leave(&mut self, other: &Self) {

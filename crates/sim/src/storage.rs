@@ -319,7 +319,7 @@ impl Tab {
                 self.store.journaled.extend(keys);
                 self.lose(w, losses, end == End::Full);
                 let mut left = Change::default();
-                left.repeat(&change);
+                left.repeat(&change, self.store.leads);
                 self.write(w, left);
             }
         }
@@ -480,7 +480,7 @@ impl Tab {
         let meanwhile = std::mem::take(&mut self.store.gathered);
         self.go_alone(w);
         let mut change = self.everything();
-        change.repeat(&meanwhile);
+        change.repeat(&meanwhile, self.store.leads);
         let last = N(self.engine.next_n().0 - 1);
         let keys = std::mem::take(&mut self.store.journaled);
         self.perform_change(w, change, Some(last), keys);

@@ -67,7 +67,7 @@ pub(crate) fn stream() -> StreamId {
     StreamId::parse("list/test").expect("it is a stream's name")
 }
 
-fn rejection() -> Rejection {
+pub(crate) fn rejection() -> Rejection {
     Rejection { code: "invalid".into(), reason: "a multiple of 7".into() }
 }
 
