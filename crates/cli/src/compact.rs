@@ -75,6 +75,7 @@ impl Compact {
         let forget: Vec<_> = self.forget.iter().cloned().map(ClientId).collect();
         let events = if forget.is_empty() { self.keep } else { 0 };
         let keep = Keep { events, forget, clients_since };
+        log.finish_compaction(stream)?;
         let Some((base, next)) = next_base(log, stream, keep.events)? else {
             return print(&format!("{stream}: nothing to let go of\n"));
         };

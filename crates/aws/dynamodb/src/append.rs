@@ -17,7 +17,7 @@ use crate::item::{Item, malformed, number, text};
 use crate::limits;
 use crate::pack::{Pack, cut};
 use crate::records::{item_bytes, record_item};
-use crate::store::{HEAD, Store, key};
+use crate::store::{HEAD, Start, Store, key};
 use crate::streams::STREAMS;
 
 /// A transaction that is ready to be sent.
@@ -46,6 +46,9 @@ impl Store {
                 self.read_back(append, &plan, error).await?;
             }
             Err(error) => return Err(failed(error)),
+        }
+        if append.after == Seq(0) {
+            self.keep_start(&append.stream, Start::default());
         }
         for (client, known) in &plan.clients {
             self.clients.keep(&append.stream, client, known.clone());
@@ -129,7 +132,7 @@ impl Store {
             items.push(put(&self.common_table(), key(STREAMS, stream.as_str()))?);
         }
         let owes = !self.add_records(append, &mut items)?;
-        items.push(head_write(&table, append, owes)?);
+        items.push(head_write(&table, append, &self.start(stream).await?, owes)?);
         if items.len() > limits::TRANSACTION_ITEMS {
             let (bytes, most) = (items.len(), limits::TRANSACTION_ITEMS);
             return Err(CallError::TooLarge { what: "an append, in items,", bytes, most });
@@ -184,8 +187,14 @@ impl Store {
     }
 }
 
-/// I8: the head is the one that the append follows.
-fn head_write(table: &str, append: &Append, owes: bool) -> Result<TransactWriteItem, CallError> {
+/// I8: the head is the one that the append follows, and the stream begins where it was known to: a client that is not
+/// known may else be one that was forgotten meanwhile.
+fn head_write(
+    table: &str,
+    append: &Append,
+    start: &Start,
+    owes: bool,
+) -> Result<TransactWriteItem, CallError> {
     let head = append.head();
     let set = match owes {
         false => "SET #log = :log, #seq = :seq, #chain = :chain",
@@ -201,19 +210,28 @@ fn head_write(table: &str, append: &Append, owes: bool) -> Result<TransactWriteI
     if owes || append.after > Seq(0) {
         change = change.with("after", number(append.after.0));
     }
-    let change = match append.after {
-        Seq(0) => change.and_when("attribute_not_exists(#seq)"),
-        _ => change.and_when("#seq = :after AND #log = :log"),
+    let change = match (append.after, &start.base) {
+        (Seq(0), _) => change.and_when("attribute_not_exists(#seq)"),
+        (_, None) => {
+            change.and_when("#seq = :after AND #log = :log AND attribute_not_exists(#base)")
+        }
+        (_, Some(base)) => change
+            .and_when("#seq = :after AND #log = :log AND #base = :base")
+            .with("base", number(base.seq.0)),
     };
     update(table, key(append.stream.as_str(), HEAD), &change)
 }
 
-fn put(table: &str, item: Item) -> Result<TransactWriteItem, CallError> {
+pub(crate) fn put(table: &str, item: Item) -> Result<TransactWriteItem, CallError> {
     let put = Put::builder().table_name(table).set_item(Some(item)).build();
     Ok(TransactWriteItem::builder().put(put.map_err(|_| malformed("Put"))?).build())
 }
 
-fn update(table: &str, key: Item, change: &Expression) -> Result<TransactWriteItem, CallError> {
+pub(crate) fn update(
+    table: &str,
+    key: Item,
+    change: &Expression,
+) -> Result<TransactWriteItem, CallError> {
     let update = Update::builder()
         .table_name(table)
         .set_key(Some(key))

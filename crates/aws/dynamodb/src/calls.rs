@@ -6,9 +6,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, ReturnValue, TransactWriteItem,
+    AttributeValue, DeleteRequest, KeysAndAttributes, ReturnConsumedCapacity, ReturnValue,
+    TransactWriteItem, WriteRequest,
 };
-use twinstore_server::log::{BackendError, HEAD_MOVED};
+use twinstore_server::log::{BackendError, HEAD_MOVED, NO_PLACE};
 
 use crate::item::Item;
 use crate::limits;
@@ -68,6 +69,9 @@ pub enum CallError {
     /// The head is another one by now.
     #[error("{}", HEAD_MOVED)]
     HeadMoved,
+    /// There is no event there that could go.
+    #[error("{}", NO_PLACE)]
+    NoPlace,
 }
 
 impl CallError {
@@ -298,10 +302,51 @@ impl Store {
     }
 
     pub(crate) async fn delete(&self, table: &str, key: Item) -> Result<(), CallError> {
-        let call = self.client().delete_item().table_name(table).set_key(Some(key));
+        self.delete_if(table, key, Expression::default()).await
+    }
+
+    pub(crate) async fn delete_if(
+        &self,
+        table: &str,
+        key: Item,
+        when: Expression,
+    ) -> Result<(), CallError> {
+        let call = self
+            .client()
+            .delete_item()
+            .table_name(table)
+            .set_key(Some(key))
+            .set_condition_expression(when.condition.map(str::to_owned))
+            .set_expression_attribute_values(when.values())
+            .set_expression_attribute_names(when.names());
         let answer = call.return_consumed_capacity(TOTAL).send().await;
         let answer = answer.map_err(|error| CallError::of("DeleteItem", error))?;
         self.meter().wrote(answer.consumed_capacity.as_slice());
+        Ok(())
+    }
+
+    /// Deletes items by their keys, those that are there.
+    pub(crate) async fn delete_all(&self, table: &str, keys: Vec<Item>) -> Result<(), CallError> {
+        let delete = |key: &Item| {
+            let delete = DeleteRequest::builder().set_key(Some(key.clone())).build();
+            let delete = delete.map_err(|_| crate::item::malformed("key"))?;
+            Ok(WriteRequest::builder().delete_request(delete).build())
+        };
+        for keys in keys.chunks(limits::BATCH_WRITES) {
+            let mut writes = keys.iter().map(delete).collect::<Result<Vec<_>, CallError>>()?;
+            let mut tries = 0;
+            while !writes.is_empty() {
+                let call = self.client().batch_write_item().request_items(table, writes);
+                let answer = call.return_consumed_capacity(TOTAL).send().await;
+                let answer = answer.map_err(|error| CallError::of("BatchWriteItem", error))?;
+                self.meter().wrote(answer.consumed_capacity());
+                let left = answer.unprocessed_items.and_then(|mut left| left.remove(table));
+                writes = left.unwrap_or_default();
+                if !writes.is_empty() {
+                    pause("BatchWriteItem", &mut tries).await?;
+                }
+            }
+        }
         Ok(())
     }
 

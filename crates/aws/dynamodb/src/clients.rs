@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twinstore_protocol::{ClientId, N, Seq, StreamId};
 
 use crate::calls::CallError;
-use crate::item::{Item, number_of, text_of};
+use crate::item::{Item, number_in, text_of};
 use crate::limits;
 use crate::store::{Store, key};
 
@@ -19,7 +19,12 @@ pub(crate) struct Known {
     pub(crate) pack: Seq,
     /// Whom it is bound to.
     pub(crate) subject: Option<Arc<str>>,
+    /// Some of its events may be gone: the stream was compacted.
+    pub(crate) compacted: bool,
 }
+
+/// What clients' items are kept under.
+pub(crate) const CLIENT: &str = "client/";
 
 /// A memory of clients. It may be behind: the append that builds on it is guarded.
 #[derive(Debug, Default)]
@@ -68,13 +73,15 @@ impl Store {
         let found = self.get(&self.model_table(stream), client_key(stream, client)).await?;
         let known = match found {
             None => Known::default(),
+            // One that is being forgotten has none.
             Some(item) => Known {
-                last: N(number_of(&item, "last")?),
-                pack: Seq(number_of(&item, "pack")?),
+                last: N(number_in(&item, "last")?.unwrap_or_default()),
+                pack: Seq(number_in(&item, "pack")?.unwrap_or_default()),
                 subject: match item.contains_key("subject") {
                     true => Some(text_of(&item, "subject")?.into()),
                     false => None,
                 },
+                compacted: item.contains_key("gone_seq"),
             },
         };
         self.clients.keep(stream, client, known.clone());
@@ -95,5 +102,5 @@ impl Store {
 }
 
 pub(crate) fn client_key(stream: &StreamId, client: &ClientId) -> Item {
-    key(stream.as_str(), &format!("client/{client}"))
+    key(stream.as_str(), &format!("{CLIENT}{client}"))
 }

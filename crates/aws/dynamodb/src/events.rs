@@ -2,10 +2,11 @@
 
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
 use twinstore_server::event::StoredEvent;
-use twinstore_server::log::{Page, Verdict};
+use twinstore_server::log::{Base, Page, Verdict};
 
 use crate::calls::{CallError, Expression, Query};
 use crate::item::{number, text};
+use crate::kept::Kept;
 use crate::pack::Pack;
 use crate::store::{Store, pack_key};
 
@@ -16,15 +17,37 @@ impl Store {
         after: Seq,
         page: Page,
     ) -> Result<Vec<StoredEvent>, CallError> {
+        let after = after.max(self.start(stream).await?.base_seq());
+        let events = self.events_there(stream, after, page).await?;
+        match events.first() {
+            // Some are gone: the base has moved meanwhile, and they begin behind it.
+            Some(first) if first.seq > after.next() => {
+                let base = self.start_now(stream).await?.base_seq();
+                self.events_there(stream, after.max(base), page).await
+            }
+            _ => Ok(events),
+        }
+    }
+
+    /// The same, whatever is being swept out. They follow on each other.
+    async fn events_there(
+        &self,
+        stream: &StreamId,
+        after: Seq,
+        page: Page,
+    ) -> Result<Vec<StoredEvent>, CallError> {
         let table = self.events_table(stream);
         let mut query = Query { limit: Some(page.events), ..after_place(&table, stream, after) };
-        let (mut events, mut bytes) = (Vec::new(), 0);
+        let (mut events, mut bytes) = (Vec::<StoredEvent>::new(), 0);
         loop {
             let (items, next) = self.query(query.clone()).await?;
             for item in &items {
                 for event in Pack::of_item(item)?.events {
                     if event.seq <= after {
                         continue;
+                    }
+                    if events.last().is_some_and(|before| event.seq != before.seq.next()) {
+                        return Ok(events);
                     }
                     bytes += event.body.len();
                     events.push(event);
@@ -45,9 +68,17 @@ impl Store {
         stream: &StreamId,
         seq: Seq,
     ) -> Result<Option<Chain>, CallError> {
-        let Some(pack) = self.pack_with(stream, seq).await? else { return Ok(None) };
-        let event = pack.events.into_iter().find(|event| event.seq == seq);
-        Ok(event.map(|event| event.chain))
+        let at_base =
+            |base: Option<Base>| base.filter(|base| base.seq == seq).map(|base| base.chain);
+        let start = self.start(stream).await?;
+        if seq <= start.base_seq() {
+            return Ok(at_base(start.base));
+        }
+        match self.pack_with(stream, seq).await?.and_then(|pack| pack.chain_at(seq)) {
+            Some(chain) => Ok(Some(chain)),
+            // The base may have moved meanwhile.
+            None => Ok(at_base(self.start_now(stream).await?.base)),
+        }
     }
 
     /// The pack that holds an event.
@@ -82,7 +113,17 @@ impl Store {
             }
             place = before(&pack, client);
         }
-        Ok(None)
+        // Only now: an event that was gone when it was looked for is below a base that is there.
+        let Some(base) = self.start_now(stream).await?.base else {
+            return Ok(None);
+        };
+        let kept = self.kept_rejections(stream, client, n, base.seq).await?;
+        Ok(Some(match kept.into_iter().next().filter(|kept| kept.first <= n) {
+            Some(Kept { row: RejectionRow { n, seq, error }, .. }) => {
+                Verdict { n, seq, error: Some(error) }
+            }
+            None => Verdict { n, seq: base.seq, error: None },
+        }))
     }
 
     pub(crate) async fn rejections(
@@ -93,20 +134,31 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<RejectionRow>, CallError> {
         let known = self.known(stream, client).await?;
+        if known.last < from {
+            return Ok(Vec::new());
+        }
         let mut rows = Vec::new();
-        let mut place = if known.last < from { Seq(0) } else { known.pack };
+        let mut place = known.pack;
         while let Some(pack) = self.pack_at(stream, place).await? {
-            let mut older = true;
             for event in pack.of_client(client).rev() {
                 if event.n < from || rows.len() == limit {
-                    older = false;
-                    break;
+                    rows.reverse();
+                    return Ok(rows);
                 }
                 if let Some(error) = event.error.clone() {
                     rows.push(RejectionRow { n: event.n, seq: event.seq, error });
                 }
             }
-            place = if older { before(&pack, client) } else { Seq(0) };
+            place = before(&pack, client);
+        }
+        // A pack that is named and not there was swept out.
+        if rows.len() < limit && (known.compacted || place > Seq(0)) {
+            // As above, only now.
+            let base = self.start_now(stream).await?.base_seq();
+            rows.retain(|row| row.seq > base);
+            let kept = self.kept_rejections(stream, client, from, base).await?;
+            rows.extend(kept.into_iter().rev().map(|kept| kept.row));
+            rows.truncate(limit);
         }
         rows.reverse();
         Ok(rows)

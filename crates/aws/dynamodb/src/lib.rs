@@ -15,6 +15,7 @@
 mod append;
 mod calls;
 mod clients;
+mod compact;
 mod compress;
 pub mod connections;
 mod derived;
@@ -22,6 +23,7 @@ mod events;
 mod gate;
 mod inbox;
 mod item;
+mod kept;
 pub mod limits;
 mod meter;
 mod options;
@@ -30,6 +32,7 @@ mod records;
 mod snapshots;
 mod store;
 mod streams;
+mod sweep;
 mod tables;
 mod texts;
 
@@ -40,10 +43,11 @@ use std::sync::mpsc::channel;
 use aws_sdk_dynamodb::Client;
 use tokio::runtime::Runtime;
 use twinstore_protocol::{Chain, ClientId, N, RejectionRow, Seq, StreamId};
+use twinstore_server::day::Day;
 use twinstore_server::event::StoredEvent;
 use twinstore_server::log::{
-    Append, AppendError, Derived, Done, Head, Hint, Log, Page, ReadError, Snapshot, StoredModel,
-    Told, Verdict, WriteError,
+    Append, AppendError, Base, Compaction, Derived, Done, Head, Hint, Log, Page, ReadError,
+    Snapshot, StoredModel, Told, Verdict, WriteError,
 };
 
 pub use calls::CallError;
@@ -280,6 +284,32 @@ impl Log for DynamoLog {
         let stream = stream.clone();
         self.call(|store| async move { store.replace_derived(&stream, &derived).await })
             .map_err(|error| WriteError { what: "what events make", source: error.into() })
+    }
+
+    fn compacts(&self) -> bool {
+        true
+    }
+
+    fn base(&self, stream: &StreamId) -> Result<Option<Base>, ReadError> {
+        let stream = stream.clone();
+        self.read_with("a base", |s| async move { Ok(s.start(&stream).await?.base) })
+    }
+
+    fn clients_since(&self, stream: &StreamId) -> Result<Day, ReadError> {
+        let stream = stream.clone();
+        self.read_with("a base", |s| async move { Ok(s.start(&stream).await?.clients_since) })
+    }
+
+    fn compact(&self, stream: &StreamId, compaction: Compaction) -> Result<u64, WriteError> {
+        let stream = stream.clone();
+        self.call(|store| async move { store.compact(&stream, &compaction).await })
+            .map_err(|error| WriteError { what: "a base", source: error.into() })
+    }
+
+    fn finish_compaction(&self, stream: &StreamId) -> Result<(), WriteError> {
+        let stream = stream.clone();
+        self.call(|store| async move { store.sweep(&stream).await })
+            .map_err(|error| WriteError { what: "the end of a compaction", source: error.into() })
     }
 
     fn model(&self, hash: &str) -> Result<Option<StoredModel>, ReadError> {

@@ -53,8 +53,20 @@ pub const WRITES_AT_ONCE: usize = 16;
 /// Keys of one batch of reads.
 pub const BATCH_KEYS: usize = 100;
 
+/// Items of one batch of writes.
+pub const BATCH_WRITES: usize = 25;
+
+/// Events that are looked at in one go where a stream is compacted.
+pub const COMPACTED_AT_ONCE: usize = 1_000;
+
+/// Items that are swept out in one go.
+pub const SWEPT_AT_ONCE: usize = 500;
+
 /// Clients whose last pack is kept in memory.
 pub const CLIENTS_CACHED: usize = 10_000;
+
+/// Streams whose beginning is kept in memory.
+pub const STREAMS_CACHED: usize = 10_000;
 
 /// How often a server that serves others' streams as well looks at their heads.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);

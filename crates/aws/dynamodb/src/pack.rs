@@ -4,7 +4,7 @@
 //! compressed together. A pack names the clients whose events it holds, and for each the pack before
 //! that holds some of it: so a verdict is found without an index of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Deserialize;
@@ -59,6 +59,25 @@ impl Pack {
         client: &'a ClientId,
     ) -> impl DoubleEndedIterator<Item = &'a StoredEvent> {
         self.events.iter().filter(move |event| event.client == *client)
+    }
+
+    pub(crate) fn chain_at(&self, seq: Seq) -> Option<Chain> {
+        let event = self.events.iter().find(|event| event.seq == seq);
+        event.map(|event| event.chain.clone())
+    }
+
+    /// The same without what is at or below a place. Whose events were there is sent on to that place,
+    /// where there is no pack: so whoever comes along sees that some are gone.
+    pub(crate) fn after(mut self, place: Seq) -> Self {
+        let gone = self.events.iter().filter(|event| event.seq <= place);
+        let gone: BTreeSet<_> = gone.map(|event| event.client.clone()).collect();
+        for (client, before) in &mut self.clients {
+            if *before > Seq(0) || gone.contains(client) {
+                *before = place;
+            }
+        }
+        self.events.retain(|event| event.seq > place);
+        self
     }
 }
 
@@ -190,6 +209,17 @@ mod tests {
         let item = pack.to_item(&sample.stream).unwrap();
         assert_eq!(Pack::of_item(&item).unwrap(), pack);
         assert!(pack.events.iter().any(|event| event.error.is_some()));
+    }
+
+    #[test]
+    fn whose_events_are_gone_is_sent_on_to_where_they_were() {
+        let pack = pack(Sample::new("m/x").append(4).events).after(Seq(2));
+        assert_eq!(pack.events.iter().map(|event| event.seq.0).collect::<Vec<_>>(), [3, 4]);
+        let before = |client: &str| pack.clients.get(&ClientId(client.to_owned()));
+        // The one had none there, the other had some further back.
+        assert_eq!((before("a"), before("b")), (Some(&Seq(0)), Some(&Seq(2))));
+        let own = Pack { clients: [(Sample::new("m/x").client, Seq(0))].into(), ..pack.clone() };
+        assert_eq!(own.after(Seq(3)).clients.into_values().collect::<Vec<_>>(), [Seq(3)]);
     }
 
     #[test]

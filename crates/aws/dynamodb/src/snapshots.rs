@@ -18,6 +18,9 @@ impl Store {
         stream: &StreamId,
         at_most: Seq,
     ) -> Result<Option<Snapshot>, CallError> {
+        if at_most < self.start(stream).await?.base_seq() {
+            return Ok(None);
+        }
         let table = self.model_table(stream);
         let query = Query { limit: Some(1), ..newest_first(&table, stream, at_most) };
         let (items, _) = self.query(query).await?;
@@ -50,18 +53,35 @@ impl Store {
         snapshot: &Snapshot,
     ) -> Result<(), CallError> {
         let table = self.model_table(stream);
+        let item = self.snapshot_item(stream, snapshot).await?;
+        let not_the_base = Expression::when("attribute_not_exists(#base)");
+        match self.put(&table, item.clone(), not_the_base).await {
+            Ok(Some(old)) => self.drop_parts(&table, stream.as_str(), &old).await,
+            Ok(None) => Ok(()),
+            // That state is there, and stays.
+            Err(CallError::Condition { .. }) => {
+                self.drop_parts(&table, stream.as_str(), &item).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Its item; what has no place in it is written.
+    pub(crate) async fn snapshot_item(
+        &self,
+        stream: &StreamId,
+        snapshot: &Snapshot,
+    ) -> Result<Item, CallError> {
+        let table = self.model_table(stream);
         let mut item = key(stream.as_str(), &snapshot_key(snapshot.seq));
         item.insert("seq".to_owned(), number(snapshot.seq.0));
         item.insert("model".to_owned(), text(&snapshot.model));
         let state = &snapshot.state;
         item.extend(self.place_text(&table, stream.as_str(), state, compressed).await?);
-        match self.put(&table, item, Expression::default()).await? {
-            Some(old) => self.drop_parts(&table, stream.as_str(), &old).await,
-            None => Ok(()),
-        }
+        Ok(item)
     }
 
-    /// Deletes all but the newest.
+    /// Deletes all but the newest, and the base's.
     pub(crate) async fn keep_snapshots(
         &self,
         stream: &StreamId,
@@ -69,10 +89,11 @@ impl Store {
     ) -> Result<(), CallError> {
         let table = self.model_table(stream);
         let all = Query {
-            only: Some("#stream, #key, #parts, #count"),
+            only: Some("#stream, #key, #parts, #count, #base"),
             ..newest_first(&table, stream, Seq::MAX)
         };
-        for old in self.query_all(all).await?.iter().skip(count) {
+        let all = self.query_all(all).await?;
+        for old in all.iter().filter(|item| !item.contains_key("base")).skip(count) {
             let name = text_of(old, "key")?;
             // First what names the parts: nobody reads a text of which some are missing.
             self.delete(&table, key(stream.as_str(), name)).await?;
@@ -116,6 +137,6 @@ fn newest_first<'a>(table: &'a str, stream: &StreamId, at_most: Seq) -> Query<'a
 }
 
 /// Sixteen digits: 2^53 has as many, and texts sort like numbers.
-fn snapshot_key(seq: Seq) -> String {
+pub(crate) fn snapshot_key(seq: Seq) -> String {
     format!("snapshot/{:016}", seq.0)
 }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use twinstore_protocol::{Seq, StreamId, code};
 use twinstore_server::auth::{Auth, Denied, Grant, Rights};
 use twinstore_server::limits::THREAD_STACK;
-use twinstore_server::log::{Append, AppendError, Head, Log};
+use twinstore_server::log::{Append, AppendError, Base, Head, Log, ReadError};
 use twinstore_server::model::Models;
 use twinstore_server::random;
 use twinstore_server::reducer::{Engines, ReducerEngine};
@@ -80,10 +80,11 @@ pub(crate) struct Workers {
     workers: BTreeMap<StreamId, Placed>,
 }
 
-/// A worker, and the place it stands at.
+/// A worker, the place it stands at, and where the stream began for it.
 struct Placed {
     worker: Worker<()>,
     at: Seq,
+    base: Option<Base>,
 }
 
 /// What a worker says while it answers.
@@ -302,15 +303,16 @@ impl Workers {
     /// Sees to it that the stream's worker stands at the head; none: it cannot be seen, or there
     /// is no such model.
     fn placed(&mut self, stream: &StreamId) -> Option<&mut Placed> {
-        let head = match self.shared.log.head(stream) {
-            Ok(head) => head.map_or(Seq(0), |head| head.seq),
+        let (head, base) = match self.stands(stream) {
+            Ok(stands) => stands,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(%stream, error, "the head cannot be read");
                 return None;
             }
         };
-        if self.workers.get(stream).is_none_or(|placed| placed.at != head) {
+        let is_there = |placed: &Placed| placed.at == head && placed.base == base;
+        if !self.workers.get(stream).is_some_and(is_there) {
             let config = Config {
                 stream: stream.clone(),
                 model: Arc::clone(self.shared.models.get(stream.model())?),
@@ -322,9 +324,17 @@ impl Workers {
             if self.workers.len() >= limits::STREAMS_LOADED {
                 self.workers.pop_first();
             }
-            self.workers.insert(stream.clone(), Placed { worker: Worker::new(config), at: head });
+            let worker = Worker::new(config);
+            self.workers.insert(stream.clone(), Placed { worker, at: head, base });
         }
         self.workers.get_mut(stream)
+    }
+
+    /// The stream's head and its base, which the log reads with it.
+    fn stands(&self, stream: &StreamId) -> Result<(Seq, Option<Base>), ReadError> {
+        let head = self.shared.log.head(stream)?.map_or(Seq(0), |head| head.seq);
+        let base = if head > Seq(0) { self.shared.log.base(stream)? } else { None };
+        Ok((head, base))
     }
 }
 

@@ -1,9 +1,16 @@
 //! Goal: one function answers twins and thin clients as the server does, whichever process it is.
 
+#![allow(clippy::unwrap_used, reason = "a part of tests")]
+
 mod common;
 
-use common::{World, connect, event, hello, push, say};
+use common::{World, connect, dynamodb, event, hello, push, say};
 use serde_json::{Value, json};
+use twinstore_dynamodb::DynamoLog;
+use twinstore_protocol::{Seq, StreamId};
+use twinstore_server::audit::{Keep, audit, compact};
+use twinstore_server::log::Log;
+use twinstore_server::reducer::QuickJs;
 
 const DEMO: &str = "salesOrder/demo";
 
@@ -99,6 +106,55 @@ async fn a_process_that_others_overtook() {
 }
 
 #[tokio::test]
+async fn a_process_under_which_the_stream_was_compacted() {
+    let world = World::new().await;
+    world.prepare().await;
+    let function = world.function();
+    connect(&function, "a", json!(null)).await;
+    say(&function, "a", &hello(DEMO, "20261124-a")).await;
+    say(&function, "a", &push(DEMO, "20261124-a", 1, 3)).await;
+    let cursor = |log: &DynamoLog| {
+        let stream = StreamId::parse(DEMO).unwrap();
+        let chain = log.chain(&stream, Seq(1)).unwrap();
+        json!({ "log": log.head(&stream).unwrap().unwrap().log, "seq": 1, "chain": chain })
+    };
+    let cursor = compacting(&world, 1, cursor).await;
+    connect(&function, "b", json!(null)).await;
+    let mut stood_there = hello(DEMO, "20261124-b");
+    stood_there["cursor"] = cursor;
+    say(&function, "b", &stood_there).await;
+    let frames = world.frames("b");
+    assert_eq!(kinds(&frames), ["welcome", "snapshot"]);
+    assert_eq!((&frames[0]["reset"], &frames[1]["seq"]), (&json!(false), &json!(3)));
+    // Of one who is so old the numbers may be forgotten; of one who is known they are not.
+    say(&function, "b", &push(DEMO, "20250101-x", 1, 1)).await;
+    assert_eq!(world.frames("b")[0]["code"], "too-old");
+    say(&function, "a", &push(DEMO, "20261124-a", 2, 4)).await;
+    let log = dynamodb::open(&world.prefix);
+    assert_eq!(log.head(&StreamId::parse(DEMO).unwrap()).unwrap().unwrap().seq, Seq(4));
+}
+
+/// Compacts the stream in a process of its own, after something was read.
+async fn compacting<T: Send + 'static>(
+    world: &World,
+    events: u64,
+    first: impl FnOnce(&DynamoLog) -> T + Send + 'static,
+) -> T {
+    let prefix = world.prefix.clone();
+    let work = move || {
+        let (log, stream) = (dynamodb::open(&prefix), StreamId::parse(DEMO).unwrap());
+        let read = first(&log);
+        let clients_since = 1_770_000_000_000; // 2026-02-02
+        let keep = Keep { events, forget: Vec::new(), clients_since };
+        let done = compact(&log, &QuickJs, &stream, keep, &mut |_| true).unwrap().unwrap();
+        assert_eq!((done.base, done.gone), (Seq(2), 2));
+        assert!(audit(&log, &QuickJs, &stream, &mut |_| true).unwrap().is_clean());
+        read
+    };
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+#[tokio::test]
 async fn two_messages_of_one_client_at_once() {
     let world = World::new().await;
     world.prepare().await;
@@ -141,9 +197,9 @@ async fn who_is_gone_is_forgotten() {
     )
     .await;
     assert_eq!(world.frames("ann").len(), 1);
-    let log = common::dynamodb::open(&world.prefix);
+    let log = dynamodb::open(&world.prefix);
     assert_eq!(log.connections().get("bo").await.unwrap(), None);
-    let stream = twinstore_protocol::StreamId::parse(DEMO).unwrap();
+    let stream = StreamId::parse(DEMO).unwrap();
     assert_eq!(log.connections().listeners(&stream).await.unwrap().len(), 1);
 }
 

@@ -365,6 +365,16 @@ pub trait Log: Send + Sync + fmt::Debug {
         Err(WriteError { what: "a base", source })
     }
 
+    /// Does what a compaction that was cut off left to be done, where a store can be left so. Reads are
+    /// right without it; what was to go is still there.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    fn finish_compaction(&self, stream: &StreamId) -> Result<(), WriteError> {
+        let _ = stream;
+        Ok(())
+    }
+
     /// A model by its hash.
     ///
     /// # Errors

@@ -212,6 +212,13 @@ pub struct Page {
     pub check: Option<Check>,
 }
 
+impl Page {
+    /// Whether nothing is missing: another process may have compacted the stream meanwhile.
+    pub(super) fn goes_on(&self) -> bool {
+        self.events.first().map_or(self.live, |first| first.seq == self.after.next())
+    }
+}
+
 /// What became of a submission.
 #[derive(Clone, Debug)]
 pub struct Settled {

@@ -60,6 +60,14 @@ impl Replica {
     /// The stream as its log has it; where others append as well, as it was at the place up to which those
     /// who listen were `told`, if that is near.
     pub(super) fn load(config: &Config, told: Option<Seq>) -> Result<Self, FoldError> {
+        match Self::load_once(config, told) {
+            // Another process may have compacted the stream between two of the reads.
+            Err(FoldError::Hole { .. }) if config.log.is_shared() => Self::load_once(config, told),
+            loaded => loaded,
+        }
+    }
+
+    fn load_once(config: &Config, told: Option<Seq>) -> Result<Self, FoldError> {
         match (config.log.head(&config.stream)?, told) {
             (Some(head), Some(told)) => Self::at(config, Some(earlier(config, told, head)?)),
             (head, _) => Self::at(config, head),
@@ -277,11 +285,19 @@ impl Replica {
         // What an older app folded is not what the migrated state is: it takes that.
         let is_older = join.cursor.as_ref().is_some_and(|cursor| cursor.schema.is_some());
         let is_there = (after >= self.base || planted::is(Bug::GoneIsSkipped)) && !is_older;
-        let missing = if held && is_there && self.seq.0 - after.0 <= config.limits.catch_up_events {
-            Missing::Events(self.page(config, after)?)
-        } else {
-            let (seq, chain) = (self.seq, self.chain.clone());
-            Missing::State(State { seq, chain, state: self.state()? })
+        // Only what is held is not beyond the head.
+        let is_near = held && self.seq.0 - after.0 <= config.limits.catch_up_events;
+        let page = match is_there && is_near {
+            true => Some(self.read_page(config, after)?)
+                .filter(|page| page.goes_on() || planted::is(Bug::GoneIsSkipped)),
+            false => None,
+        };
+        let missing = match page {
+            Some(page) => Missing::Events(page),
+            None => {
+                let (seq, chain) = (self.seq, self.chain.clone());
+                Missing::State(State { seq, chain, state: self.state()? })
+            }
         };
         let reset = join.cursor.is_some() && !held;
         Ok(Joined { log: self.log.clone(), head: self.seq, reset, rows, missing })
@@ -303,7 +319,11 @@ impl Replica {
             Seq(0) => Some(Chain::default()),
             seq => config.log.chain(&config.stream, seq)?,
         };
-        Ok(chain.as_ref() == Some(&cursor.chain))
+        match chain {
+            Some(chain) => Ok(chain == cursor.chain),
+            // Another process may have compacted the stream meanwhile.
+            None => Ok(config.log.base(&config.stream)?.is_some_and(|base| cursor.seq < base.seq)),
+        }
     }
 
     fn rows(
@@ -330,7 +350,16 @@ impl Replica {
         clients.iter().filter_map(|asked| row(asked).transpose()).collect()
     }
 
+    /// The events after a place; after none, those that are there.
     pub(super) fn page(&mut self, config: &Config, after: Seq) -> Result<Page, Broken> {
+        let page = self.read_page(config, after)?;
+        if after == Seq(0) || page.goes_on() {
+            return Ok(page);
+        }
+        Err(FoldError::Hole { from: after.next().0, to: self.seq.0 }.into())
+    }
+
+    fn read_page(&mut self, config: &Config, after: Seq) -> Result<Page, Broken> {
         let Limits { page_events: events, page_bytes: bytes, .. } = config.limits;
         let page = crate::log::Page { events, bytes };
         let mut events = config.log.read(&config.stream, after, page)?;

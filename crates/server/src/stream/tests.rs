@@ -379,6 +379,29 @@ fn an_old_client_is_refused_once_it_may_have_been_forgotten() {
 }
 
 #[test]
+fn a_place_that_another_process_let_go_of_is_no_other_logs() {
+    let log = Arc::new(MemoryLog::new());
+    let mut world = World::on(Arc::clone(&log), 9);
+    world.push("a", "c:1 add, c:2 add, c:3 add").written();
+    world.said.clear();
+    let head = log.head(&stream()).expect("it reads").expect("it is there");
+    let chain = log.chain(&stream(), Seq(1)).expect("it reads").expect("it is there");
+    let cursor = Cursor { log: head.log.clone(), seq: Seq(1), chain, schema: None };
+    let join = || {
+        let cursor = Some(cursor.clone());
+        Ask::Join(Join { cursor, clients: Vec::new(), empty_too: false, subject: None })
+    };
+    world.ask("a", join()).expect(&["subscribe a", "a <- head 3 reset false 2 events"]);
+    let state = r#"{"entities":{"n":2}}"#.to_owned();
+    let base = Snapshot { seq: Seq(2), model: crate::model::hash(MODEL), state };
+    let compaction = Compaction { head, base, forget: Vec::new(), clients_since: 0 };
+    log.compact(&stream(), compaction).expect("it is written");
+    world.ask("a", join()).expect(&["subscribe a", "a <- head 3 reset false state 3"]);
+    // Nor is a page given that does not follow on the place that it was asked for.
+    world.ask("a", Ask::Follow { after: Seq(1) }).expect(&["a <- Unavailable"]);
+}
+
+#[test]
 fn another_writers_events_are_read_and_the_batch_decided_anew() {
     let log = Arc::new(MemoryLog::new());
     let (mut one, mut two) = (World::on(Arc::clone(&log), 9), World::on(Arc::clone(&log), 9));
