@@ -7,7 +7,7 @@ import { Failure } from '../lib/run.mjs'
 /** What the package is to weigh. Not reached yet. */
 export const BUDGET = 48_000
 /** What it may weigh until then: it goes up only for what was lost or shown wrong without it. */
-export const CEILING = 66_800
+export const CEILING = 67_200
 /** Each adapter by itself; it is loaded only by those who use its framework. */
 const ADAPTER_BUDGET = 2_000
 
