@@ -76,7 +76,7 @@ impl Clients {
 
     fn push(&mut self, name: ClientId, ours: bool) {
         let (settled, passed, pending) = (N(0), N(0), 0);
-        let (whole, patience) = (true, if ours { 0 } else { GAPS_MAX });
+        let (whole, patience) = (ours, if ours { 0 } else { GAPS_MAX });
         self.0.push(ClientState { name, settled, passed, ours, whole, patience, pending });
     }
 

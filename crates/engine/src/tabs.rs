@@ -81,6 +81,7 @@ impl<A: Clone> Engine<A> {
             self.head = Seq(0);
         }
         self.learn_stored(&stored);
+        self.can_read(&stored.entries);
         // What is written below is written as it stands on disk.
         self.refresh(&stored.entries);
         self.let_go(&stored.entries, anew);
@@ -231,7 +232,18 @@ impl<A: Clone> Engine<A> {
                 row.patience = GAPS_MAX;
             }
         }
+        self.can_read(&entries);
         self.take_in_and_show(entries);
+    }
+
+    /// Where others store, this page can read: what is missing there is not to be found.
+    fn can_read(&mut self, entries: &[Entry<A>]) {
+        for entry in entries {
+            // What this page took over it may have read but in part.
+            if let Some(row) = self.clients.get_mut(entry.id.client).filter(|row| !row.ours) {
+                row.whole = true;
+            }
+        }
     }
 
     fn take_in_and_show(&mut self, entries: Vec<Entry<A>>) {

@@ -274,6 +274,33 @@ fn a_number_of_a_living_tab_that_is_not_there_yet_is_waited_for() {
 }
 
 #[test]
+fn a_gap_in_what_this_page_can_read_is_waited_for_twice() {
+    for can_read in [true, false] {
+        let mut tabs = Tabs::online();
+        tabs.follower.dispatch_all(10, [1, 2, 3]);
+        tabs.leader.disk = tabs.follower.disk.clone();
+        // A power cut took the first; whoever knew that its tab is gone leads no more.
+        tabs.leader.disk.entries.remove(0);
+        if can_read {
+            tabs.leader_rereads(10);
+        } else {
+            // Of a page without its database: the rest may lie there.
+            let page = Page::load("c", tabs.leader.disk.clone(), false);
+            tabs.leader = page;
+            tabs.leader.connect(10, &mut tabs.server);
+        }
+        for round in 1..=3 {
+            assert!(tabs.server.state().is_empty(), "waited for {round} times");
+            let now = 10 + round * (u64::from(common::PING_MS) + 10);
+            tabs.leader.pass_time(now);
+            tabs.exchange(now);
+        }
+        let expected = if can_read { vec![2, 3] } else { Vec::new() };
+        assert_eq!(tabs.server.state(), expected, "can read: {can_read}");
+    }
+}
+
+#[test]
 fn a_number_of_a_tab_that_is_gone_is_not_waited_for() {
     let mut tabs = Tabs::online();
     tabs.follower.dispatch_all(10, [1, 2]);
