@@ -107,15 +107,7 @@ impl Store {
         }
         let not_newer = Expression::when("attribute_not_exists(#seq) OR #seq <= :seq");
         let not_newer = not_newer.with("seq", number(seq.0));
-        match self.put(&table, item.clone(), not_newer).await {
-            Ok(Some(old)) => self.drop_parts(&table, stream.as_str(), &old).await,
-            Ok(None) => Ok(()),
-            // A newer one is there; the parts of this one are not needed.
-            Err(CallError::Condition { .. }) => {
-                self.drop_parts(&table, stream.as_str(), &item).await
-            }
-            Err(error) => Err(error),
-        }
+        self.put_with_parts(&table, stream.as_str(), item, not_newer).await
     }
 
     /// Nothing is owed any more, unless another append came to owe something meanwhile.

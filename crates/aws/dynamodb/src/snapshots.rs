@@ -55,15 +55,7 @@ impl Store {
         let table = self.model_table(stream);
         let item = self.snapshot_item(stream, snapshot).await?;
         let not_the_base = Expression::when("attribute_not_exists(#base)");
-        match self.put(&table, item.clone(), not_the_base).await {
-            Ok(Some(old)) => self.drop_parts(&table, stream.as_str(), &old).await,
-            Ok(None) => Ok(()),
-            // That state is there, and stays.
-            Err(CallError::Condition { .. }) => {
-                self.drop_parts(&table, stream.as_str(), &item).await
-            }
-            Err(error) => Err(error),
-        }
+        self.put_with_parts(&table, stream.as_str(), item, not_the_base).await
     }
 
     /// Its item; what has no place in it is written.

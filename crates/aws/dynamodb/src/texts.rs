@@ -60,6 +60,23 @@ impl Store {
         Ok(whole)
     }
 
+    /// Puts an item whose parts are written, unless the one that is there is to stay. The parts of
+    /// the other one go.
+    pub(crate) async fn put_with_parts(
+        &self,
+        table: &str,
+        owner: &str,
+        item: Item,
+        when: Expression,
+    ) -> Result<(), CallError> {
+        match self.put(table, item.clone(), when).await {
+            Ok(Some(old)) => self.drop_parts(table, owner, &old).await,
+            Ok(None) => Ok(()),
+            Err(CallError::Condition { .. }) => self.drop_parts(table, owner, &item).await,
+            Err(error) => Err(error),
+        }
+    }
+
     /// Deletes the parts of an item that is no more.
     pub(crate) async fn drop_parts(
         &self,
